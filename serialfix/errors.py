@@ -1,0 +1,317 @@
+"""The exceptions of serialfix.
+
+Every exception names itself by a stable slug, carries the exit code of the process, says whether
+the guest was touched, and ends with a remedy. Foreign exceptions are mapped to these at their
+adapter; above it only `SerialfixError` is seen.
+
+    SerialfixError                       1
+    ├── UsageError                       2   nothing was touched
+    │   ├── ConfigError
+    │   ├── PlaybookError                    file, line, column
+    │   ├── UnsafeStep
+    │   └── RecordError                      journal or recording cannot be written or read
+    ├── TargetError                      3   not found or ambiguous
+    ├── AccessError                      4   sign-in or permission refused
+    ├── PreflightError                   5   the VM cannot be worked on now
+    │   ├── VmNotRunning
+    │   ├── NotWindowsServer
+    │   ├── BootDiagnosticsDisabled
+    │   ├── SerialConsoleDisabled
+    │   └── AzureRefused                     ARM refused for another reason (code and message shown)
+    ├── TransportError                   6
+    │   ├── GatewayUnreachable
+    │   ├── GatewayRejected
+    │   ├── GatewayClosed
+    │   └── SessionTakenOver
+    ├── ConsoleError                     6
+    │   ├── SacUnavailable
+    │   ├── ChannelError
+    │   ├── LoginRejected
+    │   ├── GuestRebooted
+    │   ├── ExpectTimeout
+    │   └── EchoMismatch
+    ├── StepError                        7
+    │   ├── CommandFailed
+    │   ├── VerifyMismatch
+    │   ├── OutcomeUnknown
+    │   ├── UndoFailed
+    │   └── ReplayMismatch
+    ├── RestartError                     8
+    ├── Interrupted                130/143
+    └── MachineMisuse                    1   an input that a table does not list: our bug
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Touched(StrEnum):
+    """Whether something in the guest was changed: `maybe` when a write was entered and not proven."""
+
+    NO = "no"
+    MAYBE = "maybe"
+    YES = "yes"
+
+
+class SerialfixError(Exception):
+    """Base of all errors; `str()` is the message alone, the other facts are attributes.
+
+    Attributes:
+        slug: stable name, e.g. `console.echo_mismatch`.
+        exit_code: what the process ends with.
+        touched: whether the guest may have been changed when this was raised.
+        state: where in the dialogue this happened.
+        expected: what was waited for.
+        screen: the last 80x24 picture, redacted by whoever shows it.
+        remedy: what to do now.
+    """
+
+    slug: ClassVar[str] = "internal"
+    exit_code: int = 1
+    default_remedy: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        touched: Touched = Touched.NO,
+        state: str = "",
+        expected: str = "",
+        screen: str = "",
+        remedy: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.touched = touched
+        self.state = state
+        self.expected = expected
+        self.screen = screen
+        self.remedy = remedy or self.default_remedy
+
+
+class MachineMisuse(SerialfixError, RuntimeError):
+    """A table got an input it does not list. A bug in serialfix; nothing was changed by it."""
+
+    slug = "internal.machine_misuse"
+    default_remedy = "Please report this with the recording of the session."
+
+
+class UsageError(SerialfixError):
+    """Options, playbook or configuration are wrong; nothing was touched."""
+
+    slug = "usage"
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A setting is missing or contradicts another."""
+
+    slug = "usage.config"
+
+
+class PlaybookError(UsageError):
+    """A playbook cannot be used; the message starts with file:line:column."""
+
+    slug = "usage.playbook"
+
+    def __init__(
+        self, message: str, *, file: str = "", line: int = 0, column: int = 0, remedy: str = ""
+    ) -> None:
+        place = f"{file}:{line}:{column}: " if line else f"{file}: " if file else ""
+        super().__init__(place + message, remedy=remedy)
+        self.file = file
+        self.line = line
+        self.column = column
+
+
+class UnsafeStep(UsageError):
+    """A step would do something that serialfix does not type on a console."""
+
+    slug = "usage.unsafe_step"
+
+
+class RecordError(UsageError):
+    """The journal or a recording cannot be written or read."""
+
+    slug = "record"
+
+
+class TargetError(SerialfixError):
+    """The VM was not found, or several match."""
+
+    slug = "target"
+    exit_code = 3
+
+
+class AccessError(SerialfixError):
+    """Azure refused the sign-in or the permission."""
+
+    slug = "access"
+    exit_code = 4
+
+
+class PreflightError(SerialfixError):
+    """The VM cannot be worked on in its present state; nothing was touched."""
+
+    slug = "preflight"
+    exit_code = 5
+
+
+class VmNotRunning(PreflightError):
+    """The VM is stopped, deallocated or in transition."""
+
+    slug = "preflight.vm_not_running"
+
+
+class NotWindowsServer(PreflightError):
+    """The VM is Linux, or a client Windows, which has no SAC."""
+
+    slug = "preflight.not_windows_server"
+
+
+class BootDiagnosticsDisabled(PreflightError):
+    """The serial console needs boot diagnostics."""
+
+    slug = "preflight.boot_diagnostics_disabled"
+
+
+class SerialConsoleDisabled(PreflightError):
+    """The serial console is disabled for the subscription."""
+
+    slug = "preflight.serial_console_disabled"
+
+
+class AzureRefused(PreflightError):
+    """Azure Resource Manager refused a call; code and message are in the text."""
+
+    slug = "preflight.azure_refused"
+
+
+class TransportError(SerialfixError):
+    """The way to the console failed."""
+
+    slug = "transport"
+    exit_code = 6
+
+
+class GatewayUnreachable(TransportError):
+    """No connection to the gateway could be made."""
+
+    slug = "transport.gateway_unreachable"
+    default_remedy = (
+        "Allow outgoing wss on port 443 to *.serialconsole.azure.com, check HTTPS_PROXY, try again."
+    )
+
+
+class GatewayRejected(TransportError):
+    """The gateway refused the token (1011 "Connection not trusted") on every fresh connect."""
+
+    slug = "transport.gateway_rejected"
+
+
+class GatewayClosed(TransportError):
+    """The connection ended in the middle of a session."""
+
+    slug = "transport.gateway_closed"
+
+
+class SessionTakenOver(TransportError):
+    """Another client attached; Azure keeps only the newest."""
+
+    slug = "transport.session_taken_over"
+    default_remedy = "Agree with the other person who works on this VM, then run `serialfix resume`."
+
+
+class ConsoleError(SerialfixError):
+    """The dialogue with the console failed."""
+
+    slug = "console"
+    exit_code = 6
+
+
+class SacUnavailable(ConsoleError):
+    """No SAC prompt could be had."""
+
+    slug = "console.sac_unavailable"
+
+
+class ChannelError(ConsoleError):
+    """A CMD channel could not be opened, or was lost."""
+
+    slug = "console.channel"
+
+
+class LoginRejected(ConsoleError):
+    """The guest refused the credentials. There is no second try: failed logons lock accounts."""
+
+    slug = "console.login_rejected"
+
+
+class GuestRebooted(ConsoleError):
+    """The guest went down or came up while we worked in it."""
+
+    slug = "console.guest_rebooted"
+
+
+class ExpectTimeout(ConsoleError):
+    """What was waited for did not come in time."""
+
+    slug = "console.expect_timeout"
+
+
+class EchoMismatch(ConsoleError):
+    """A line could not be typed right; Enter was not pressed on it."""
+
+    slug = "console.echo_mismatch"
+
+
+class StepError(SerialfixError):
+    """A step of the playbook failed."""
+
+    slug = "step"
+    exit_code = 7
+
+
+class CommandFailed(StepError):
+    """A command ended with an exit code that the step does not expect."""
+
+    slug = "step.command_failed"
+
+
+class VerifyMismatch(StepError):
+    """The value read back is not the value wanted."""
+
+    slug = "step.verify_mismatch"
+
+
+class OutcomeUnknown(StepError):
+    """A step was entered and its end could not be learned."""
+
+    slug = "step.outcome_unknown"
+
+
+class UndoFailed(StepError):
+    """A former value could not be put back."""
+
+    slug = "step.undo_failed"
+
+
+class ReplayMismatch(StepError):
+    """What was typed differs from what was recorded."""
+
+    slug = "replay.mismatch"
+
+
+class RestartError(SerialfixError):
+    """The changes are verified, but the restart or the proof after it failed."""
+
+    slug = "restart"
+    exit_code = 8
+
+
+class Interrupted(SerialfixError):
+    """A signal ended the run: 130 for SIGINT, 143 for SIGTERM."""
+
+    slug = "interrupted"
+    exit_code = 130
