@@ -1,1 +1,1 @@
-
+"""What is typed into cmd.exe and how its answers are read, sans-I/O."""

@@ -1,0 +1,253 @@
+"""Our CMD channel as state tables: login, our own prompt, one command, leave.
+
+Rules:
+1. Login is tried once: failed logons lock accounts, and SAC ends the channel (sac.md §5).
+2. The prompt is replaced by a short one of our own with a random name, so that neither old text
+   nor another shell is taken for it.
+3. A command line is followed by a line that shows the exit code in a one-time frame. cmd.exe
+   expands %ERRORLEVEL% when it reads a line, so this is a line of its own (§9); the frame's output
+   differs from its typed form, so that the echo never satisfies the wait.
+4. Nothing is judged by message text: exit codes and values only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from serialfix.console.machine import Console, Machine, Patience, Row, Step
+from serialfix.console.sac import ANY_KEY
+from serialfix.errors import ConsoleError, LoginRejected
+
+
+class State(Enum):
+    """Where we are in our channel."""
+
+    USERNAME = auto()
+    DOMAIN = auto()
+    PASSWORD = auto()
+    PROMPT = auto()
+    READY = auto()
+    REJECTED = auto()
+    RUN = auto()
+    FRAME = auto()
+    DONE = auto()
+    EXIT = auto()
+    REVEAL = auto()
+    LEFT = auto()
+
+
+class Sight(Enum):
+    """What the channel can show."""
+
+    DOMAIN = auto()
+    PASSWORD = auto()
+    SHELL = auto()
+    REFUSED = auto()
+    OUR_PROMPT = auto()
+    FRAMED = auto()
+    SAC_IN_VIEW = auto()
+    SAC_SHOWN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """What one command line gave.
+
+    `output` are its rows as a person would read them; `complete` is False when the beginning had
+    scrolled off the 24 rows.
+    """
+
+    line: str
+    output: tuple[str, ...]
+    exit_code: int
+    complete: bool
+
+
+_DOMAIN = re.compile(r"\s*Domain\s*:\s*", re.IGNORECASE)
+_PASSWORD = re.compile(r"\s*Password:\s*", re.IGNORECASE)
+_USERNAME = re.compile(r"\s*Username:\s*", re.IGNORECASE)
+_SHELL = re.compile(r"[A-Z]:\\.*>", re.IGNORECASE)
+
+
+class LoginMachine(Machine[State, Sight]):
+    """From the Username prompt to a shell under our own prompt (`READY`)."""
+
+    def __init__(
+        self, patience: Patience, *, username: str, domain: str, password: str, prompt: str
+    ) -> None:
+        super().__init__(State.USERNAME, patience, _LOGIN, _SIGHTS)
+        self.username = username
+        self.domain = domain
+        self.password = password
+        self.prompt = prompt
+
+
+class CommandMachine(Machine[State, Sight]):
+    """One command line under our prompt, up to its exit code (`DONE`)."""
+
+    def __init__(self, patience: Patience, *, line: str, prompt: str, frame: str) -> None:
+        super().__init__(State.RUN, patience, _COMMAND, _SIGHTS)
+        self.line = line
+        self.prompt = prompt
+        self.frame = frame
+        self.output: list[str] | None = None
+        self.exit_code = 0
+
+    def result(self) -> CommandResult:
+        """The outcome, once the state is DONE."""
+        output = self.output
+        return CommandResult(
+            self.line, tuple(output or ()), self.exit_code, complete=output is not None
+        )
+
+
+class LeaveMachine(Machine[State, Sight]):
+    """From our prompt out of the channel to SAC (`LEFT`)."""
+
+    def __init__(self, patience: Patience) -> None:
+        super().__init__(State.EXIT, patience, _LEAVE, _SIGHTS)
+
+
+def _rejected(machine: LoginMachine, console: Console) -> ConsoleError:
+    who = f"{machine.domain}\\{machine.username}" if machine.domain else machine.username
+    return LoginRejected(
+        f"the guest refused the login of {who}; it is not tried again, failed logons lock accounts",
+        state="login",
+        expected="a command prompt",
+        screen=console.screen.text(),
+        remedy="Check user name, password and domain (empty = local account); the account must be "
+        "an administrator. `az vm user update` sets a new password while the agent works.",
+    )
+
+
+def _at(pattern: re.Pattern[str]) -> Callable[[Any, Console], bool]:
+    return lambda _machine, console: pattern.fullmatch(console.screen.before_cursor()) is not None
+
+
+def _our_prompt(machine: LoginMachine | CommandMachine, console: Console) -> bool:
+    if not console.screen.at_prompt(machine.prompt):
+        return False
+    if isinstance(machine, CommandMachine):
+        machine.output = console.screen.output_of(machine.prompt, machine.line)
+    return True
+
+
+def _framed(machine: CommandMachine, console: Console) -> bool:
+    frame = re.compile(rf"\[{re.escape(machine.frame)} (-?\d+)\]")
+    for row in console.screen.rows():
+        if (match := frame.fullmatch(row)) and console.screen.at_prompt(machine.prompt):
+            machine.exit_code = int(match[1])
+            return True
+    return False
+
+
+def _refused(_machine: LoginMachine, console: Console) -> bool:
+    """The text, a new Username prompt, or the way back to SAC: each ends this login (§5)."""
+    return (
+        any("unable to authenticate" in row.lower() for row in console.fresh)
+        or console.switch is not None
+        or (bool(console.fresh) and _USERNAME.fullmatch(console.screen.before_cursor()) is not None)
+    )
+
+
+def _sac_in_view(_machine: LeaveMachine, console: Console) -> bool:
+    return console.switch is not None and console.switch.is_sac
+
+
+def _sac_shown(_machine: LeaveMachine, console: Console) -> bool:
+    return console.screen.before_cursor().startswith("SAC>")
+
+
+_SIGHTS: Mapping[Sight, Callable[[Any, Console], bool]] = {
+    Sight.DOMAIN: _at(_DOMAIN),
+    Sight.PASSWORD: _at(_PASSWORD),
+    Sight.SHELL: _at(_SHELL),
+    Sight.REFUSED: _refused,
+    Sight.OUR_PROMPT: _our_prompt,
+    Sight.FRAMED: _framed,
+    Sight.SAC_IN_VIEW: _sac_in_view,
+    Sight.SAC_SHOWN: _sac_shown,
+}
+
+_LOGIN: Mapping[State, Row[State, Sight]] = {
+    State.USERNAME: Row(
+        Step.ENTER,
+        {Sight.DOMAIN: State.DOMAIN},
+        keys=lambda machine: machine.username,
+        within="login",
+        expects="the Domain prompt",
+    ),
+    State.DOMAIN: Row(
+        Step.ENTER,
+        {Sight.PASSWORD: State.PASSWORD},
+        keys=lambda machine: machine.domain,
+        within="login",
+        expects="the Password prompt",
+    ),
+    State.PASSWORD: Row(
+        Step.ENTER_MASKED,
+        {Sight.REFUSED: State.REJECTED, Sight.SHELL: State.PROMPT},
+        keys=lambda machine: machine.password,
+        within="authentication",
+        expects="a command prompt",
+        settled=True,
+    ),
+    State.PROMPT: Row(
+        # the first keys in a fresh shell are eaten, for up to 10 s (sac.md §7)
+        Step.ENTER,
+        {Sight.OUR_PROMPT: State.READY},
+        keys=lambda machine: f"prompt {machine.prompt[:-1]}$G",
+        within="login",
+        expects="our own prompt",
+        settled=True,
+        retypes=60,
+    ),
+    State.READY: Row(Step.END),
+    State.REJECTED: Row(
+        Step.FAIL,
+        error=_rejected,
+    ),
+}
+
+_COMMAND: Mapping[State, Row[State, Sight]] = {
+    State.RUN: Row(
+        Step.ENTER,
+        {Sight.OUR_PROMPT: State.FRAME},
+        keys=lambda machine: machine.line,
+        within="run",
+        expects="the command to end",
+        settled=True,
+    ),
+    State.FRAME: Row(
+        # eRrorlevel: two equal neighbours are what slow consoles lose; names have no case
+        Step.ENTER,
+        {Sight.FRAMED: State.DONE},
+        keys=lambda machine: f"echo [{machine.frame} %eRrorlevel%]",
+        within="run",
+        expects="the exit code",
+    ),
+    State.DONE: Row(Step.END),
+}
+
+_LEAVE: Mapping[State, Row[State, Sight]] = {
+    State.EXIT: Row(
+        Step.ENTER,
+        {Sight.SAC_IN_VIEW: State.REVEAL},
+        keys="exit",
+        within="leave",
+        expects="SAC's banner after exit",
+    ),
+    State.REVEAL: Row(
+        Step.PRESS,
+        {Sight.SAC_SHOWN: State.LEFT},
+        keys=ANY_KEY,
+        within="reveal",
+        late=State.LEFT,
+        expects="SAC's screen",
+    ),
+    State.LEFT: Row(Step.END),
+}

@@ -1,0 +1,172 @@
+"""The 80x24 screen and what can be asked of it.
+
+Everything is decided on this picture, never on the stream: a scraping renderer does not send
+unchanged cells again, ConPTY shows a command twice, repaints bring old text back (sac.md §6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyte
+import pyte.modes
+
+
+COLUMNS, ROWS = 80, 24
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place on the paper: a line counted over scrolling, valid until the screen is cleared."""
+
+    epoch: int
+    line: int
+
+
+class _Grid(pyte.Screen):
+    """pyte's screen with a count of what scrolled away; the size is fixed, SAC knows no other."""
+
+    def __init__(self) -> None:
+        self.scrolled = 0
+        self.epoch = 0
+        super().__init__(COLUMNS, ROWS)
+
+    def reset(self) -> None:
+        self.epoch += 1
+        super().reset()
+
+    def index(self) -> None:
+        if self.cursor.y == (self.margins.bottom if self.margins else ROWS - 1):
+            self.scrolled += 1
+        super().index()
+
+    def erase_in_display(self, how: int = 0, *args: Any, **kwargs: Any) -> None:
+        if how in (2, 3):
+            self.epoch += 1
+        super().erase_in_display(how, *args, **kwargs)
+
+    def set_mode(self, *modes: int, **kwargs: Any) -> None:
+        super().set_mode(*_without_132_columns(modes, kwargs), **kwargs)
+
+    def reset_mode(self, *modes: int, **kwargs: Any) -> None:
+        super().reset_mode(*_without_132_columns(modes, kwargs), **kwargs)
+
+    def resize(self, lines: int | None = None, columns: int | None = None) -> None:
+        """Nothing on the wire may change the size."""
+
+
+def _without_132_columns(modes: tuple[int, ...], kwargs: dict[str, Any]) -> list[int]:
+    return [
+        mode for mode in modes if not (kwargs.get("private") and mode == pyte.modes.DECCOLM >> 5)
+    ]
+
+
+class Screen:
+    """What a person in front of the console would see."""
+
+    def __init__(self) -> None:
+        self._grid = _Grid()
+        self._stream = pyte.Stream(self._grid)
+        self._rows: dict[int, list[str]] = {}
+
+    def feed(self, text: str) -> None:
+        """Draw decoded text, escape codes included."""
+        self._stream.feed(text)
+        if self._grid.dirty:
+            for y in self._grid.dirty:
+                self._rows.pop(y, None)
+            self._grid.dirty.clear()
+
+    @property
+    def cursor(self) -> tuple[int, int]:
+        """Row and column, from 0; column 80 means that the next character wraps."""
+        return self._grid.cursor.y, self._grid.cursor.x
+
+    def cells(self, y: int) -> list[str]:
+        """The 80 cells of a row; the second cell of a wide character is empty."""
+        if (row := self._rows.get(y)) is None:
+            line = self._grid.buffer[y]
+            row = self._rows[y] = [line[x].data for x in range(COLUMNS)]
+        return row
+
+    def row(self, y: int) -> str:
+        """The text of a row without trailing blanks."""
+        return "".join(self.cells(y)).rstrip()
+
+    def rows(self) -> list[str]:
+        """All 24 rows."""
+        return [self.row(y) for y in range(ROWS)]
+
+    def text(self) -> str:
+        """The whole picture, without the blank rows at its end."""
+        return "\n".join(self.rows()).rstrip()
+
+    def before_cursor(self) -> str:
+        """The cursor's row up to the cursor, trailing blanks kept: the prompt, on a fresh line."""
+        y, x = self.cursor
+        return "".join(self.cells(y)[:x])
+
+    def at_prompt(self, prompt: str) -> bool:
+        """Whether the cursor stands right behind `prompt`, alone on its row."""
+        return self.before_cursor() == prompt and self.row(self.cursor[0]) == prompt.rstrip()
+
+    def typed(self, prompt: str) -> str | None:
+        """What stands between `prompt` and the cursor, over wrapped rows, cell for cell.
+
+        Returns None when there is no such prompt at or above the cursor, or when anything stands
+        behind the cursor: then the line is not what a person would call typed.
+        """
+        y, x = self.cursor
+        if self.row(y) != "".join(self.cells(y)[:x]).rstrip():
+            return None
+        top = self.top_of(prompt)
+        if top < 0:
+            return None
+        cells = [cell for row in range(top, y + 1) for cell in self.cells(row)]
+        return "".join(cells[: (y - top) * COLUMNS + x])[len(prompt) :]
+
+    def top_of(self, prompt: str) -> int:
+        """The lowest row, at or above the cursor, that begins with `prompt`; -1 without one."""
+        for y in range(self.cursor[0], -1, -1):
+            if "".join(self.cells(y)).startswith(prompt):
+                return y
+        return -1
+
+    def mark(self) -> Mark:
+        """The cursor's line, to ask later what came below it."""
+        return Mark(self._grid.epoch, self._grid.scrolled + self._grid.cursor.y)
+
+    def since(self, mark: Mark) -> list[str] | None:
+        """The rows below a mark down to the cursor's; None when the screen was cleared since."""
+        if mark.epoch != self._grid.epoch:
+            return None
+        first = mark.line + 1 - self._grid.scrolled
+        return [self.row(y) for y in range(max(0, first), self._grid.cursor.y + 1)]
+
+    def output_of(self, prompt: str, line: str) -> list[str] | None:
+        """The rows between the last shown `prompt + line` and the fresh prompt under the cursor.
+
+        Rows filled to column 80 are joined with the next one. None when the typed line is no
+        longer on the screen, so that the beginning of the output is lost.
+        """
+        typed = list(prompt + line)
+        height = -(-len(typed) // COLUMNS)
+        bottom = self.cursor[0]
+        for top in range(bottom - height, -1, -1):
+            cells = [cell for y in range(top, top + height) for cell in self.cells(y)]
+            if "".join(cells).rstrip() == "".join(typed).rstrip():
+                return _joined([self.row(y) for y in range(top + height, bottom)])
+        return None
+
+
+def _joined(rows: list[str]) -> list[str]:
+    lines: list[str] = []
+    whole = False
+    for row in rows:
+        if whole:
+            lines[-1] += row
+        else:
+            lines.append(row)
+        whole = len(row) == COLUMNS
+    return lines

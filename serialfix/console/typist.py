@@ -1,0 +1,244 @@
+"""A line becomes keystrokes, and its echo is read back from the screen, cell by cell.
+
+Rules:
+1. Nothing is sent unless the cursor stands behind the proven prompt.
+2. What is sent is compared with the cells behind the prompt; what differs is erased back to the
+   last right cell and typed again, slower. Enter is not the typist's business: whoever asked for
+   the line presses it after `Finished`, that is, on an equal line only.
+3. Two equal neighbours are the everyday loss (WS2016/2019 drop them below 125 ms to 1.5 s,
+   sac.md §7). The first pair is a probe: the line stops behind it until the echo shows both, and
+   the gap grows until it does. The gap found is kept for the session (`Pace`).
+4. Other losses halve the burst; clean bursts double it again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from serialfix.console.actions import BACKSPACE, CR, Action, Cause, Finished, Press, Wait
+from serialfix.console.screen import Mark, Screen
+from serialfix.errors import EchoMismatch
+
+
+GAPS = (0.0, 0.03, 0.13, 0.3, 0.8, 1.6)
+"""Seconds between equal neighbours: 125 ms and 1.5 s are the figures known from public work."""
+WHOLE_LINE = 1024
+SAC_LINE = 80
+"""More than SAC's line buffer holds (sac.md §2.2: character 78 and on replace the last)."""
+REPAIRS = 8
+"""Repairs in one line that bring no further cell right before the typist gives up."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """What this session has learned about the guest's keyboard; times in seconds."""
+
+    gap: int = 0
+    """Index into GAPS: the pause between two equal neighbours."""
+    proven: bool = False
+    """Whether a pair was echoed right at this gap."""
+    burst: int = WHOLE_LINE
+    """Keys sent before the echo is looked at."""
+    clean: int = 0
+    """Right bursts since the last loss."""
+    echo: float = 1.0
+    """Silence after which an echo is taken as lost; shrinks to what the guest needs."""
+    settle: float = 0.005
+    """Silence asked for on an equal line before it counts as equal."""
+
+    def lost_repeat(self) -> None:
+        """A pair came back single, or doubled once more."""
+        self.gap = min(self.gap + 1, len(GAPS) - 1)
+        self.proven = False
+
+    def lost_other(self) -> None:
+        """Something else than a repeat was lost or added."""
+        self.burst, self.clean = max(1, min(self.burst, 64) // 2), 0
+        self.settle = max(self.settle, 0.1)
+
+    def right(self) -> None:
+        """A burst was echoed as sent."""
+        self.clean += 1
+        if self.clean >= 8 and self.burst < WHOLE_LINE:
+            self.burst, self.clean = self.burst * 2, 0
+
+
+class _State(Enum):
+    SEND = auto()
+    PAUSE = auto()
+    ECHO = auto()
+    ERASE = auto()
+
+
+@dataclass(slots=True)
+class Typist:
+    """Types one line behind `prompt`; ask `next` until it answers `Finished`.
+
+    `secret` lines echo one `*` a key (sac.md §5). `whole_clear` is for SAC's line editor: an event
+    in mid-line hides what is already in its buffer (§3), so only clearing it as a whole is safe.
+    Raises EchoMismatch from `next` when the line cannot be typed right; it was then not entered.
+    """
+
+    line: str
+    prompt: str
+    pace: Pace
+    secret: bool = False
+    whole_clear: bool = False
+    repairs: int = REPAIRS
+    within: float = 30.0
+    sent: int = 0
+    _state: _State = _State.SEND
+    _best: int = 0
+    _failed: int = 0
+    _repaired: bool = False
+    _probing: bool = False
+    _mark: Mark | None = None
+
+    def __post_init__(self) -> None:
+        if not self.line:  # nothing to type: only see to it that nothing stands there
+            self._state = _State.ECHO
+
+    def next(self, cause: Cause, screen: Screen) -> Action:
+        """The next action, given why we are asked and what the screen shows."""
+        over = cause in (Cause.QUIET, Cause.EXPIRED)
+        match self._state:
+            case _State.SEND:
+                return self._send()
+            case _State.PAUSE:
+                return self._send() if over else self._pause()
+            case _State.ECHO:
+                return self._check(over, screen)
+            case _State.ERASE if self.whole_clear:
+                return self._cleared(over, screen)
+            case _State.ERASE:
+                return self._erased(over, screen)
+
+    @property
+    def wanted(self) -> str:
+        """What the screen shows when everything sent so far was taken."""
+        return "*" * self.sent if self.secret else self.line[: self.sent]
+
+    def _send(self) -> Action:
+        """One burst: up to the next pair that needs a gap or a probe, or the burst size."""
+        start, end = self.sent, min(len(self.line), self.sent + self.pace.burst)
+        probe = self.secret or not self.pace.proven
+        self._probing = False
+        for at in range(max(start, 1), end):
+            if self.line[at] != self.line[at - 1]:
+                continue
+            if at > start and GAPS[self.pace.gap]:
+                end = at  # the second of the pair opens the next burst, after the gap
+                break
+            if probe:
+                end, self._probing = at + 1, True
+                break
+        self.sent = end
+        look = self._probing or end == len(self.line) or self.pace.burst < WHOLE_LINE
+        self._state = _State.ECHO if look else _State.PAUSE
+        return Press(self.line[start:end], secret=self.secret)
+
+    def _go_on(self) -> Action:
+        at = self.sent
+        opens_pair = 0 < at < len(self.line) and self.line[at] == self.line[at - 1]
+        return self._pause() if opens_pair and GAPS[self.pace.gap] else self._send()
+
+    def _pause(self) -> Wait:
+        self._state = _State.PAUSE
+        return Wait("the pause between two equal keys", GAPS[self.pace.gap])
+
+    def _check(self, over: bool, screen: Screen) -> Action:
+        shown = screen.typed(self.prompt)
+        if shown == self.wanted:
+            if self.sent < len(self.line):
+                return self._right()
+            if over:
+                return self._right()
+            # A key taken as lost may still be on its way.
+            settle = max(self.pace.settle, self.pace.echo / 2 if self._repaired else 0)
+            return Wait("the echo to settle", self.within, quiet=settle)
+        if over:
+            return self._repair(shown, screen)
+        return Wait(f"the echo of {self._name()}", self.within, quiet=self.pace.echo)
+
+    def _right(self) -> Action:
+        self.pace.right()
+        self._best = max(self._best, self.sent)
+        self.pace.proven = self.pace.proven or self._probing
+        return Finished() if self.sent == len(self.line) else self._go_on()
+
+    def _repair(self, shown: str | None, screen: Screen) -> Action:
+        """The echo is not what was sent: learn from it, erase what is wrong, go on from there."""
+        self._count(_common(shown or "", self.wanted), screen)
+        self._repaired = True
+        if shown and _single(shown) == _single(self.wanted):
+            self.pace.lost_repeat()
+        elif shown:
+            self.pace.lost_other()
+        if self.whole_clear:
+            self._state, self._mark, self.sent = _State.ERASE, screen.mark(), 0
+            return Press(BACKSPACE * SAC_LINE + CR)
+        return self._erase(screen)
+
+    def _erase(self, screen: Screen) -> Action:
+        shown = screen.typed(self.prompt)
+        good = _common(shown or "", self.wanted)
+        if self.secret and shown != self.wanted:
+            good = 0  # stars do not tell which key is missing
+        self.sent = good
+        excess = len(self.line) if shown is None else len(shown) - good
+        if excess == 0:
+            return self._go_on()
+        self._state = _State.ERASE
+        # Backspaces are equal neighbours too: where repeats are lost they go one by one.
+        return Press(BACKSPACE * (1 if GAPS[self.pace.gap] else excess))
+
+    def _erased(self, over: bool, screen: Screen) -> Action:
+        shown = screen.typed(self.prompt)
+        if shown == self.wanted:
+            return self._go_on()
+        if not over:
+            quiet = GAPS[self.pace.gap] or self.pace.echo
+            return Wait("the wrong keys to be erased", self.within, quiet=quiet)
+        self._count(-1 if shown is None else len(self.line) - len(shown), screen)
+        return self._erase(screen)
+
+    def _cleared(self, over: bool, screen: Screen) -> Action:
+        """SAC: the buffer is empty now; the Enter on it gave a new prompt."""
+        below = screen.since(self._mark) if self._mark else None
+        fresh = bool(below) and screen.at_prompt(self.prompt)
+        if fresh and over:
+            return self._send()
+        if over:
+            self._count(-1, screen)
+            self._mark = screen.mark()
+            return Press(BACKSPACE * SAC_LINE + CR)
+        return Wait("a new prompt", self.within, quiet=0.05 if fresh else self.pace.echo)
+
+    def _count(self, progress: int, screen: Screen) -> None:
+        """Give up after `repairs` repairs in a row that brought nothing."""
+        self._failed = 0 if progress > self._best else self._failed + 1
+        self._best = max(self._best, progress)
+        if self._failed > self.repairs:
+            raise EchoMismatch(
+                f"{self._name()} could not be typed right; Enter was not pressed on it",
+                expected=repr(self.wanted),
+                screen=screen.text(),
+                remedy="The guest loses keys, is not at its prompt, or somebody else types on this "
+                "console. Look at the recording, then try again.",
+            )
+
+    def _name(self) -> str:
+        return "the password" if self.secret else repr(self.line)
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    for at, (a, b) in enumerate(zip(one, other, strict=False)):
+        if a != b:
+            return at
+    return min(len(one), len(other))
+
+
+def _single(text: str) -> str:
+    return "".join(char for at, char in enumerate(text) if at == 0 or char != text[at - 1])

@@ -1,0 +1,367 @@
+"""One attachment to a console, from connect to leave: the tables played over a transport.
+
+The session owns time: it gives every wait its deadline, sends what the machines ask for, records
+both directions, and keeps what it has learned about the guest's pace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, replace
+from itertools import count, pairwise
+from typing import Any, Protocol
+
+from serialfix.console import cmd, sac
+from serialfix.console.actions import CR, Action, Cause, Finished, Press, Wait
+from serialfix.console.machine import Console, Machine, Patience, Step
+from serialfix.console.typist import REPAIRS, Pace, Typist
+from serialfix.console.wire import ChannelSwitch
+from serialfix.errors import ChannelError, GuestRebooted, SerialfixError
+from serialfix.secrets import Secret
+from serialfix.transport.base import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who logs in to the guest; an empty domain is a local account."""
+
+    username: str
+    password: Secret
+    domain: str = ""
+
+
+class Recorder(Protocol):
+    """Where a session writes what it sees and does; `record.cast.CastWriter` is one."""
+
+    def output(self, data: bytes) -> None:
+        """Bytes from the console."""
+
+    def input(self, keys: bytes, *, secret: Secret | bool = False) -> None:
+        """Keys to the console."""
+
+    def marker(self, text: str) -> None:
+        """A place to jump to."""
+
+
+def new_nonce(source: random.Random | None = None) -> str:
+    """A short name that no other session has, without equal neighbours (slow consoles lose them).
+
+    >>> len(new_nonce())
+    5
+    """
+    chooser = source or random.SystemRandom()
+    return chooser.choice("bcdfghjkmnpqrstvwxz") + "".join(
+        chooser.sample("bcdfghjkmnpqrstvwxz23456789", 4)
+    )
+
+
+class Session:
+    """The dialogue with one VM. Use it from one task.
+
+    Every method raises `TransportError` when the way to the console fails, and `ConsoleError` when
+    the dialogue does; the error says what was expected and holds the last screen.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        nonce: str,
+        patience: Patience | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.transport = transport
+        self.patience = patience or Patience()
+        self.recorder = recorder
+        self.console = Console()
+        self.pace = Pace()
+        self.prompt = f"{nonce}>"
+        self.channel: str | None = None
+        """The CMD channel that this session created; the only one it uses or closes."""
+        self.others: tuple[str, ...] = ()
+        """CMD channels that were there before."""
+        self._frames = (f"{nonce}.{n}" for n in count(1) if not _has_pair(str(n)))
+        self._pending: asyncio.Task[bytes] | None = None
+        self._inside = False
+        self._titles = 0
+        self._tick = 0.0
+        self._last = 0.0
+        self._pressed: float | None = None
+
+    # --- what a caller does ---------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Attach; may be called again after a drop."""
+        await self.close()
+        await self.transport.connect()
+        self.console.reattached()
+        self._inside = False
+
+    async def open_channel(self, credentials: Credentials) -> None:
+        """From wherever the console stands to our own shell in a CMD channel of our own."""
+        await self._open(sac.SacMachine(sac.OPEN, self.patience), credentials)
+
+    async def rejoin(self, credentials: Credentials) -> bool:
+        """After a drop: back to our channel, its half-typed line erased.
+
+        When the channel is gone, a new one is opened and False is returned.
+        """
+        machine = sac.SacMachine(sac.REJOIN, self.patience, own=self.channel, prompt=self.prompt)
+        if self.channel is None:
+            await self.open_channel(credentials)
+            return False
+        await self._play(machine)
+        if machine.state is sac.State.GONE:
+            self.channel = None
+            start = sac.State.HOME
+            await self._open(sac.SacMachine(sac.OPEN, self.patience, start=start), credentials)
+            return False
+        self._inside = True
+        if machine.state is sac.State.LOGIN:  # SAC's time-out asks again (sac.md §5)
+            await self._login(credentials)
+        else:
+            await self._type("", prompt=self.prompt)
+        return True
+
+    async def run(self, line: str, *, within: float | None = None) -> cmd.CommandResult:
+        """Run one command line; `within` seconds instead of the usual deadline.
+
+        The line is entered at most once. Raises EchoMismatch when it was not entered.
+        """
+        patience = self.patience if within is None else replace(self.patience, run=within)
+        machine = cmd.CommandMachine(
+            patience, line=line, prompt=self.prompt, frame=next(self._frames)
+        )
+        await self._play(machine)
+        return machine.result()
+
+    async def leave(self) -> str:
+        """Leave the console clean; gives "" or, in words, what could not be done. Never raises."""
+        if self.channel is None:
+            return ""
+        try:
+            if self._inside and self.console.screen.typed(self.prompt) is not None:
+                await self._type("", prompt=self.prompt)
+                await self._play(cmd.LeaveMachine(self.patience))
+            else:
+                self._inside = False
+                start = sac.State.HOME
+                closing = sac.SacMachine(sac.CLOSE, self.patience, own=self.channel, start=start)
+                await self._play(closing)
+        except SerialfixError as error:
+            return f"channel {self.channel} was left behind: {error}"
+        finally:
+            self._inside = False
+        self.channel = None
+        return ""
+
+    async def close(self) -> None:
+        """End the attachment; does nothing when there is none."""
+        if self._pending is not None:
+            self._pending.cancel()
+            await asyncio.gather(self._pending, return_exceptions=True)
+            self._pending = None
+        await self.transport.close()
+
+    def marker(self, text: str) -> None:
+        """Mark a place in the recording."""
+        if self.recorder is not None:
+            self.recorder.marker(text)
+
+    # --- playing tables -------------------------------------------------------------------------
+
+    async def _open(self, machine: sac.SacMachine, credentials: Credentials) -> None:
+        self._titles = self.console.wire.titles
+        try:
+            await self._play(machine)
+        finally:
+            self.channel = machine.own
+            self.others = tuple(channel.name for channel in machine.others)
+        self._inside = True
+        await self._login(credentials)
+
+    async def _login(self, credentials: Credentials) -> None:
+        await self._play(
+            cmd.LoginMachine(
+                self.patience,
+                username=credentials.username,
+                domain=credentials.domain,
+                password=credentials.password.reveal(),
+                prompt=self.prompt,
+            )
+        )
+
+    async def _play(self, machine: Machine[Any, Any]) -> None:
+        """Perform a machine's states until it ends; raises the error of a FAIL state."""
+        while machine.row.step not in (Step.END, Step.FAIL):
+            await self._enter(machine)
+            await self._watch(machine)
+        if machine.row.step is Step.FAIL:
+            raise machine.failure(self.console)
+
+    async def _enter(self, machine: Machine[Any, Any]) -> None:
+        row = machine.row
+        match row.step:
+            case Step.PRESS:
+                self.console.look_afresh()
+                await self._send(machine.keys)
+            case Step.ENTER | Step.ENTER_MASKED:
+                await self._type(
+                    machine.keys,
+                    prompt=self.console.screen.before_cursor(),
+                    secret=row.step is Step.ENTER_MASKED,
+                    repairs=row.retypes or REPAIRS,
+                )
+                self.console.look_afresh()
+                await self._send(CR)
+
+    async def _watch(self, machine: Machine[Any, Any]) -> None:
+        """Wait for a sight of the present state, its silence, or its deadline."""
+        deadline = self._now() + machine.within
+        self._last = self._now()
+        while True:
+            if (sight := machine.look(self.console)) is not None:
+                settle = self._settle() if machine.row.settled else 0.0
+                if settle and await self._receive(settle):
+                    continue
+                machine.advance(sight)
+                return
+            self._check_place()
+            until = deadline
+            if machine.row.quiet is not None:
+                until = min(until, self._last + self.patience.backlog_quiet)
+            if await self._receive(until - self._now()):
+                continue
+            if self._now() >= deadline:
+                machine.expire(self.console)
+            else:
+                machine.silence()
+            return
+
+    async def _type(
+        self, line: str, *, prompt: str, secret: bool = False, repairs: int = REPAIRS
+    ) -> None:
+        """Have a line typed and verified; nothing is entered."""
+        self.pace.settle = max(self.pace.settle, self._settle())
+        typist = Typist(
+            line,
+            prompt,
+            self.pace,
+            secret=secret,
+            whole_clear=prompt == sac.PROMPT,
+            repairs=repairs,
+        )
+        cause = Cause.START
+        waiting: tuple[str, float] | None = None
+        while True:
+            action: Action = typist.next(cause, self.console.screen)
+            match action:
+                case Finished():
+                    return
+                case Press(keys, is_secret):
+                    await self._send(keys, secret=is_secret)
+                    cause, waiting = Cause.START, None
+                case Wait(what, within, quiet):
+                    now = self._now()
+                    if waiting is None or waiting[0] != what:
+                        waiting = (what, now + within)
+                        self._last = now
+                    until = waiting[1] if quiet is None else min(waiting[1], self._last + quiet)
+                    if await self._receive(until - now):
+                        cause = Cause.OUTPUT
+                        self._check_place()
+                    else:
+                        cause = Cause.EXPIRED if self._now() >= waiting[1] else Cause.QUIET
+
+    def _check_place(self) -> None:
+        """While we are in our channel: did the guest, or somebody, take it from under us?"""
+        if not self._inside:
+            return
+        console = self.console
+        shown = console.screen.text()
+        if console.stop_error is not None or console.screen.before_cursor() == "!SAC>":
+            code = console.stop_error.code if console.stop_error else "unknown"
+            self._gone()
+            raise GuestRebooted(
+                f"the guest crashed (Stop error {code}) while we worked in it",
+                screen=shown,
+                remedy="Let the guest come back, then continue with `serialfix resume`.",
+            )
+        if console.started or "Computer is booting, SAC started" in shown:
+            self._gone()
+            raise GuestRebooted(
+                "the guest restarted while we worked in it",
+                screen=shown,
+                remedy="Somebody or something restarted the VM. When it is up again, continue with "
+                "`serialfix resume`.",
+            )
+        if (switch := console.switch) is not None and not self._is_ours(switch):
+            self._inside = False
+            raise ChannelError(
+                f"the console went from our channel {self.channel} to {switch.name}",
+                expected=f"channel {self.channel}",
+                screen=shown,
+                remedy="Another user, SAC's time-out, `lock`, or the end of cmd.exe does this. "
+                "Continue with `serialfix resume`.",
+            )
+
+    def _gone(self) -> None:
+        """A restart ends all channels: there is nothing to leave, and the name may be reused."""
+        self._inside = False
+        self.channel = None
+
+    def _is_ours(self, switch: ChannelSwitch) -> bool:
+        return self.channel is not None and switch.name.lower() == self.channel.lower()
+
+    # --- bytes and time -------------------------------------------------------------------------
+
+    def _settle(self) -> float:
+        """How long a painting renderer must be quiet before its frame counts as whole.
+
+        ConPTY sends a stream in order, and shows itself by window titles; a scraper paints what
+        changed at its own tick (sac.md §6.2), which is measured.
+        """
+        if self.console.wire.titles > self._titles:
+            return 0.0
+        return min(0.3, max(0.03, 2 * self._tick))
+
+    async def _send(self, keys: str, *, secret: bool = False) -> None:
+        data = keys.encode()
+        if self.recorder is not None:
+            self.recorder.input(data, secret=secret)
+        await self.transport.send(data, secret=secret)
+        self._pressed = self._now()
+
+    async def _receive(self, seconds: float) -> bool:
+        """Take what comes within `seconds`; False when nothing came."""
+        if self._pending is None:
+            self._pending = asyncio.create_task(self.transport.receive())
+        done, _ = await asyncio.wait({self._pending}, timeout=max(0.0, seconds))
+        if not done:
+            return False
+        task, self._pending = self._pending, None
+        data = task.result()
+        self._learn()
+        if self.recorder is not None:
+            self.recorder.output(data)
+        self.console.feed(data)
+        return True
+
+    def _learn(self) -> None:
+        """Measure the guest: the time to an echo, and the tick of its renderer."""
+        now = self._now()
+        if self._pressed is not None:
+            self.pace.echo = min(3.0, max(0.25, 0.7 * self.pace.echo, 5 * (now - self._pressed)))
+            self._pressed = None
+        elif now - self._last < 0.25:
+            self._tick = max(0.9 * self._tick, now - self._last)
+        self._last = now
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _has_pair(text: str) -> bool:
+    return any(one == other for one, other in pairwise(text))
