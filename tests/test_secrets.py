@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serialfix.secrets import Piece, RedactedStream, Redactor, Secret
@@ -90,6 +90,7 @@ class TestRedactor:
         }
         assert json.loads(json.dumps(redacted)) == redacted
 
+    @settings(deadline=None)
     @given(VALUES, TEXT)
     def test_no_secret_is_left(self, values: list[str], text: str) -> None:
         redacted = redactor_of(values).redact(text)
@@ -133,6 +134,7 @@ class TestRedactedStream:
         stream = RedactedStream(Redactor([PASSWORD]))
         assert stream.feed("o", "Password: ") == [Piece("o", "Password: ")]
 
+    @settings(deadline=None)
     @given(
         VALUES, st.lists(st.tuples(st.sampled_from("oim"), st.text(LETTERS + "Z\0", max_size=4)))
     )
@@ -148,6 +150,7 @@ class TestRedactedStream:
             assert not any(value in joined.replace("\0", "") for value in values)
         assert [each.at for each in out] == sorted(each.at for each in out)
 
+    @settings(deadline=None)
     @given(
         VALUES, st.lists(st.tuples(st.sampled_from("oim"), st.text(LETTERS + "Z\0", max_size=4)))
     )

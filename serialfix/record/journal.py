@@ -1,0 +1,330 @@
+"""The write-ahead truth of a run: what was about to be done is on disk before it is done.
+
+One folder per run under `<state>/runs`, readable by its owner only. Its `journal.jsonl` is JSON
+Lines, each line on disk (fsync) before `append` returns. A process that is killed can tear the
+last line only; that line was never acknowledged, so it is left out when reading and cut off when
+the run goes on.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from serialfix.errors import PreflightError, RecordError, TargetError
+from serialfix.record.locks import VmBusy, VmLock, lock_file
+from serialfix.secrets import Redactor, Secret
+
+
+Record = dict[str, Any]
+_OWN = ("seq", "at", "kind")
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_REMEDY = "Free some space, or give another folder with --state-dir."
+
+
+class JournalPort(Protocol):
+    """What a run needs of its journal."""
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """All records so far, oldest first."""
+
+    def append(self, kind: str, /, **facts: Any) -> Record:
+        """Keep one record durably; returns it as kept, which is redacted JSON.
+
+        Compare what must come back exactly, such as a former value, with what is returned: when
+        redaction changed it, it cannot be restored later.
+        """
+
+
+class MemoryJournal:
+    """A journal that lives as long as its process: for replays and tests."""
+
+    def __init__(
+        self, *, redactor: Redactor | None = None, now: Callable[[], datetime] | None = None
+    ) -> None:
+        self._redactor = redactor or Redactor()
+        self._now = now or _utc_now
+        self._records: list[Record] = []
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """All records so far, oldest first."""
+        return tuple(self._records)
+
+    def append(self, kind: str, /, **facts: Any) -> Record:
+        """Keep one record; returns it as kept."""
+        if clash := facts.keys() & set(_OWN):
+            raise ValueError(f"a journal record has its own {', '.join(sorted(clash))}")
+        plain = json.loads(json.dumps(facts, default=_plain))
+        record = {
+            "seq": len(self._records) + 1,
+            "at": self._now().astimezone(UTC).isoformat(timespec="milliseconds"),
+            "kind": kind,
+            **self._redactor.redact_data(plain),
+        }
+        self._store(record)
+        self._records.append(record)
+        return record
+
+    def _store(self, record: Record) -> None:
+        """Nothing to do for memory."""
+
+
+class Journal(MemoryJournal):
+    """A journal in a file, held by one process at a time.
+
+    Opening one that exists goes on after its last whole record. Raises RecordError when another
+    process holds it, when it is damaged, or when it cannot be written (disk full); after a failed
+    `append` the file is as before it, and nothing may be done that the record would have told.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        redactor: Redactor | None = None,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
+        super().__init__(redactor=redactor, now=now)
+        self.path = path
+        try:
+            self._file = lock_file(path)
+        except BlockingIOError:
+            raise RecordError(
+                f"another process works on the run of {path}",
+                remedy="Wait until it ends; `serialfix runs` shows it.",
+            ) from None
+        except OSError as error:
+            raise self._unwritable(error) from None
+        try:
+            self._records, self._end = _read(path)
+            os.ftruncate(self._file, self._end)
+            os.lseek(self._file, self._end, os.SEEK_SET)
+            _sync_folder(path.parent)
+        except OSError as error:
+            self.close()
+            raise self._unwritable(error) from None
+        except BaseException:
+            self.close()
+            raise
+
+    @staticmethod
+    def read(path: Path) -> list[Record]:
+        """The records of a journal, whoever holds it; a torn last line is left out.
+
+        Raises RecordError, with the line, on any other damage.
+        """
+        return _read(path)[0]
+
+    def close(self) -> None:
+        """Let the run go."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _store(self, record: Record) -> None:
+        line = json.dumps(record).encode() + b"\n"
+        try:
+            rest = line
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+            os.fsync(self._file)
+        except OSError as error:
+            self._undo_write()
+            raise self._unwritable(error) from None
+        self._end += len(line)
+
+    def _undo_write(self) -> None:
+        """Cut off what a full disk took of a line, else the next record would be glued to it."""
+        try:
+            os.ftruncate(self._file, self._end)
+            os.lseek(self._file, self._end, os.SEEK_SET)
+        except OSError:
+            self.close()  # further appends fail on the closed descriptor
+
+    def _unwritable(self, error: OSError) -> RecordError:
+        return RecordError(
+            f"cannot write the journal {self.path}: {error.strerror or error}", remedy=_REMEDY
+        )
+
+
+class RunFolder:
+    """The folder of one run. `journal` opens, and holds, its journal at first use."""
+
+    def __init__(self, path: Path, redactor: Redactor) -> None:
+        self.path = path
+        self._redactor = redactor
+        self._journal: Journal | None = None
+
+    @property
+    def run_id(self) -> str:
+        """The run's name."""
+        return self.path.name
+
+    @property
+    def journal_path(self) -> Path:
+        """Where the journal lies; for reading it without holding the run."""
+        return self.path / "journal.jsonl"
+
+    @property
+    def journal(self) -> Journal:
+        """The journal, held by this process until `close`."""
+        if self._journal is None:
+            self._journal = Journal(self.journal_path, redactor=self._redactor)
+        return self._journal
+
+    def lock_vm(self, vm_id: str) -> VmLock:
+        """Claim the VM. Raises PreflightError that names the run which works on it."""
+        name = hashlib.sha256(vm_id.strip().rstrip("/").lower().encode()).hexdigest()[:32]
+        locks = self.path.parent.parent / "locks"
+        _make_folder(locks)
+        try:
+            return VmLock(locks / name, holder=self.run_id)
+        except VmBusy as busy:
+            raise PreflightError(
+                f"run {busy.holder or 'of another process'} is working on this VM: {vm_id}",
+                remedy="Wait until it ends; `serialfix runs` shows it.",
+            ) from None
+        except OSError as error:
+            raise RecordError(f"cannot lock {locks / name}: {error.strerror}") from None
+
+    def close(self) -> None:
+        """Let the run go."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class RunStore:
+    """All runs of a state folder."""
+
+    def __init__(self, state_dir: Path, *, redactor: Redactor | None = None) -> None:
+        self._runs = state_dir / "runs"
+        self._redactor = redactor or Redactor()
+
+    def create(self, run_id: str) -> RunFolder:
+        """A new, empty folder. Raises RecordError when it exists or cannot be made."""
+        if not _RUN_ID.fullmatch(run_id):
+            raise RecordError(f"not a name for a run: {run_id!r}")
+        path = self._runs / run_id
+        _make_folder(self._runs)
+        try:
+            path.mkdir(mode=0o700)
+            _sync_folder(self._runs)
+        except OSError as error:
+            raise RecordError(
+                f"cannot make the folder {path}: {error.strerror}", remedy=_REMEDY
+            ) from None
+        return RunFolder(path, self._redactor)
+
+    def list(self) -> list[RunFolder]:
+        """All runs, sorted by their ids."""
+        try:
+            names = sorted(path.name for path in self._runs.iterdir() if path.is_dir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise RecordError(f"cannot read {self._runs}: {error.strerror}") from None
+        return [RunFolder(self._runs / name, self._redactor) for name in names]
+
+    def open(self, run_id: str) -> RunFolder:
+        """The run with this id, or the only one whose id begins so. Raises TargetError."""
+        folders = {folder.run_id: folder for folder in self.list()}
+        if run_id in folders:
+            return folders[run_id]
+        matches = [name for name in folders if run_id and name.startswith(run_id)]
+        if len(matches) == 1:
+            return folders[matches[0]]
+        if matches:
+            raise TargetError(
+                f"several runs begin with {run_id!r}: {', '.join(matches)}",
+                remedy="Give more of the id.",
+            )
+        near = difflib.get_close_matches(run_id, folders, n=3, cutoff=0.5)
+        hint = f"; near: {', '.join(near)}" if near else ""
+        raise TargetError(f"no run {run_id!r}{hint}", remedy="`serialfix runs` lists all runs.")
+
+
+def default_state_dir(environ: Mapping[str, str]) -> Path:
+    """`SERIALFIX_STATE_DIR`, else the platform's folder for the state of a user's programs."""
+    if chosen := environ.get("SERIALFIX_STATE_DIR"):
+        return Path(chosen).expanduser()
+    from platformdirs import user_state_path
+
+    return user_state_path("serialfix", appauthor=False)
+
+
+def _read(path: Path) -> tuple[list[Record], int]:
+    """The whole records, and how many bytes they take."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"cannot read the journal {path}: {error.strerror}") from None
+    end = content.rfind(b"\n") + 1
+    records: list[Record] = []
+    for number, line in enumerate(content[:end].split(b"\n")[:-1], start=1):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            record = None
+        if not (
+            isinstance(record, dict)
+            and record.get("seq") == number
+            and all(isinstance(record.get(key), str) for key in ("at", "kind"))
+        ):
+            raise RecordError(
+                f"{path}:{number}: not a record of a journal",
+                remedy="The file was changed by something else; restore it from a copy.",
+            )
+        records.append(record)
+    return records, end
+
+
+def _plain(value: object) -> Any:
+    """The JSON form of what is none by itself."""
+    if hasattr(value, "to_json"):
+        return value.to_json()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Path | Secret):
+        return str(value)
+    raise TypeError(f"a journal cannot keep a {type(value).__name__}")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise RecordError(
+            f"cannot make the folder {path}: {error.strerror}", remedy=_REMEDY
+        ) from None
+
+
+def _sync_folder(path: Path) -> None:
+    """Make the entry of a new file durable; Windows needs no such thing and has none."""
+    if sys.platform != "win32":
+        folder = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
