@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from serialfix.errors import PlaybookError
+from serialfix.playbook.library import playbook_files
 from serialfix.playbook.schema import Playbook
 
 
@@ -265,29 +266,11 @@ def load_playbook(path: str | Path) -> LoadedPlaybook:
         raise PlaybookError("not UTF-8", file=str(path), line=line, column=1) from error
 
 
-def _folders(environ: Mapping[str, str]) -> Iterator[Path]:
-    yield from (
-        Path(part) for part in environ.get("SERIALFIX_PLAYBOOK_PATH", "").split(os.pathsep) if part
-    )
-    package = Path(__file__).resolve().parents[1]
-    yield package / "playbooks"  # in a wheel
-    yield package.parent / "playbooks"  # in a checkout
-
-
-def playbook_files(environ: Mapping[str, str] | None = None) -> dict[str, Path]:
-    """All playbooks that can be named, by name; folders of SERIALFIX_PLAYBOOK_PATH win."""
-    found: dict[str, Path] = {}
-    for folder in _folders(os.environ if environ is None else environ):
-        for path in sorted(folder.glob("*.yaml")):
-            found.setdefault(path.stem, path)
-    return dict(sorted(found.items()))
-
-
 def find_playbook(name_or_path: str, *, environ: Mapping[str, str] | None = None) -> LoadedPlaybook:
     """A playbook by its name, or by its path when there is a separator or .yaml in it."""
     if re.search(r"[/\\]|\.ya?ml$", name_or_path):
         return load_playbook(name_or_path)
-    known = playbook_files(environ)
+    known = playbook_files(os.environ if environ is None else environ)
     if name_or_path not in known:
         hint = _nearest(name_or_path, known)
         raise PlaybookError(

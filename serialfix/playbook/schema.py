@@ -134,7 +134,7 @@ def _registry_value(kind: RegistryType, data: object) -> RegistryValue:
 
 
 KeyPath = Annotated[
-    str, AfterValidator(_key), Field(json_schema_extra={"pattern": r"^[Hh][Kk][A-Za-z_]+\\\\.+"})
+    str, AfterValidator(_key), Field(json_schema_extra={"pattern": r"^[Hh][Kk][A-Za-z_]+\\.+"})
 ]
 ValueName = Annotated[str, AfterValidator(_value_name), StringConstraints(min_length=1)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
@@ -292,7 +292,7 @@ class Playbook(_Model):
     description: str = ""
     symptoms: tuple[Sentence, ...] = ()
     sources: tuple[Sentence, ...] = ()
-    security: tuple[Sentence, ...] = Field((), description="What this playbook lowers.")
+    security: tuple[Sentence, ...] = Field(default=(), description="What this playbook lowers.")
     restart: Literal["never", "if_changed", "always"]
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=500)]
     proofs: tuple[Proof, ...] = ()
