@@ -19,6 +19,7 @@ adapter; above it only `SerialfixError` is seen.
     │   ├── SerialConsoleDisabled
     │   └── AzureRefused                     ARM refused for another reason (code and message shown)
     ├── TransportError                   6
+    │   ├── AzureUnreachable
     │   ├── GatewayUnreachable
     │   ├── GatewayRejected
     │   ├── GatewayClosed
@@ -88,6 +89,19 @@ class SerialfixError(Exception):
         self.expected = expected
         self.screen = screen
         self.remedy = remedy or self.default_remedy
+
+    def facts(self) -> dict[str, str]:
+        """All that is known, as the `error` of a result; empty facts are left out."""
+        known = {
+            "slug": self.slug,
+            "message": str(self),
+            "touched": str(self.touched),
+            "state": self.state,
+            "expected": self.expected,
+            "screen": self.screen,
+            "remedy": self.remedy,
+        }
+        return {name: text for name, text in known.items() if text}
 
 
 class MachineMisuse(SerialfixError, RuntimeError):
@@ -195,6 +209,13 @@ class TransportError(SerialfixError):
     exit_code = 6
 
 
+class AzureUnreachable(TransportError):
+    """Azure's management endpoint, or the sign-in before it, did not answer."""
+
+    slug = "transport.azure_unreachable"
+    default_remedy = "Check the network, HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE, then try again."
+
+
 class GatewayUnreachable(TransportError):
     """No connection to the gateway could be made."""
 
@@ -220,7 +241,9 @@ class SessionTakenOver(TransportError):
     """Another client attached; Azure keeps only the newest."""
 
     slug = "transport.session_taken_over"
-    default_remedy = "Agree with the other person who works on this VM, then run `serialfix resume`."
+    default_remedy = (
+        "Agree with the other person who works on this VM, then run `serialfix resume`."
+    )
 
 
 class ConsoleError(SerialfixError):

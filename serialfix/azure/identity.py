@@ -1,0 +1,328 @@
+"""Who we are to Azure, in which cloud, and in which subscription."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from urllib.parse import urlsplit
+
+from serialfix.azure.refusals import mapped, mapped_sign_in
+from serialfix.errors import ConfigError
+from serialfix.secrets import Secret
+from serialfix.transport.network import is_loopback, tls_context
+
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.mgmt.compute.aio import ComputeManagementClient
+
+
+class Cloud(NamedTuple):
+    """One of Azure's clouds: host of its ARM, audience of its tokens, host of its sign-in."""
+
+    arm: str
+    scope: str
+    authority: str
+
+
+CLOUDS = (
+    Cloud(
+        "management.azure.com",
+        "https://management.azure.com/.default",
+        "login.microsoftonline.com",
+    ),
+    Cloud(
+        "management.usgovcloudapi.net",
+        "https://management.core.usgovcloudapi.net/.default",
+        "login.microsoftonline.us",
+    ),
+    Cloud(
+        "management.chinacloudapi.cn",
+        "https://management.chinacloudapi.cn/.default",
+        "login.chinacloudapi.cn",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AzurePatience:
+    """How long a person waits for Azure; all times in seconds.
+
+    A `Retry-After` beyond `retry_after_max` is reported instead of waited for. `poll` is the pause
+    between two looks at an operation when Azure names none (azure.md §10: at most every 4 s).
+    """
+
+    retries: int = 4
+    backoff: float = 0.8
+    backoff_max: float = 20.0
+    retry_after_max: float = 60.0
+    poll: float = 5.0
+    connect_timeout: float = 15.0
+    read_timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A subscription that the signed-in identity can see."""
+
+    id: str
+    name: str
+    state: str = "Enabled"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.id})"
+
+
+class Azure:
+    """One signed-in identity; an async context manager, one per process run.
+
+    azure-identity and the proxies read the process's own environment; `environ` is that of
+    everything else. `observer` is told, in a few words, when Azure makes us wait. Methods raise
+    only `SerialfixError`s: AccessError, AzureUnreachable, AzureRefused, TargetError, ConfigError.
+    """
+
+    def __init__(
+        self,
+        *,
+        environ: Mapping[str, str],
+        subscription: str | None = None,
+        run_id: str | None = None,
+        observer: Callable[[str], None] | None = None,
+        patience: AzurePatience | None = None,
+    ) -> None:
+        self.patience = patience or AzurePatience()
+        self.endpoint, self._cloud = _endpoint(environ)
+        self._environ = environ
+        self._wanted = subscription
+        self._run_id = run_id
+        self._observer = observer or (lambda _text: None)
+        self._stack = AsyncExitStack()
+        self._clients: dict[str, ComputeManagementClient] = {}
+        self._subscription_id: str | None = None
+
+    async def __aenter__(self) -> Self:
+        import aiohttp
+        from azure.identity.aio import DefaultAzureCredential
+
+        tls = tls_context(self._environ)
+        with mapped_sign_in():
+            try:
+                credential = DefaultAzureCredential(
+                    authority=self._environ.get("AZURE_AUTHORITY_HOST") or self._cloud.authority,
+                    process_timeout=30,
+                )
+            except ValueError as error:
+                raise ConfigError(f"azure-identity refuses its settings: {error}") from error
+        self._sign_in = await self._stack.enter_async_context(_SignIn(credential))
+        # One pool of connections for all clients, with TLS set up once instead of per request.
+        self._session = await self._stack.enter_async_context(
+            aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=tls),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=True,
+            )
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._clients.clear()
+        await self._stack.aclose()
+
+    async def token(self) -> Secret:
+        """An ARM token, for the gateway's first frame."""
+        return Secret((await self._sign_in.get_token(self._cloud.scope)).token, "azure-token")
+
+    def compute(self, subscription_id: str) -> ComputeManagementClient:
+        """The SDK's client for a subscription; it lives as long as this object."""
+        if subscription_id not in self._clients:
+            from azure.core.pipeline.transport import AioHttpTransport
+            from azure.mgmt.compute.aio import ComputeManagementClient
+
+            from serialfix.azure import pipeline
+
+            self._clients[subscription_id] = ComputeManagementClient(
+                self._sign_in,
+                subscription_id,
+                self.endpoint,
+                credential_scopes=[self._cloud.scope],
+                polling_interval=self.patience.poll,
+                transport=AioHttpTransport(
+                    session=self._session,
+                    session_owner=False,
+                    connection_timeout=self.patience.connect_timeout,
+                    read_timeout=self.patience.read_timeout,
+                ),
+                policies=pipeline.build(
+                    self._sign_in,
+                    self._cloud.scope,
+                    patience=self.patience,
+                    correlation=_guid(self._run_id),
+                    plain_http=self.endpoint.startswith("http:"),
+                    observer=self._observer,
+                ),
+            )
+        return self._clients[subscription_id]
+
+    def trusts(self, url: str) -> bool:
+        """Whether a token may be sent to `url`: our endpoint, or a regional host of its cloud."""
+        there, here = urlsplit(url), urlsplit(self.endpoint)
+        host = there.hostname or ""
+        return there.scheme == here.scheme and (
+            host == here.hostname or host.endswith(f".{self._cloud.arm}")
+        )
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        doing: str,
+        action: str = "Microsoft.Compute/virtualMachines/read",
+        params: Mapping[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """One ARM call, answered as JSON; `url` is a path or a `nextLink`."""
+        from azure.core.exceptions import HttpResponseError
+        from azure.core.rest import HttpRequest
+
+        call = HttpRequest(method, url, params=params, headers=headers)
+        # send_request is not bound to the subscription of its client.
+        client = self.compute(next(iter(self._clients), "none"))
+        with mapped(doing, action=action):
+            response = await client.send_request(call)
+            response.raise_for_status()
+            try:
+                body = response.json()
+            except ValueError as error:
+                raise HttpResponseError("no JSON", response=response) from error
+            if not isinstance(body, dict):
+                raise HttpResponseError("not a JSON object", response=response)
+            return body
+
+    async def pages(
+        self, url: str, *, doing: str, params: Mapping[str, str]
+    ) -> AsyncIterator[dict[str, Any]]:
+        """The items of a list, over all its pages."""
+        body = await self.request("GET", url, doing=doing, params=params)
+        while True:
+            for item in body.get("value") or ():
+                yield item
+            following = body.get("nextLink")
+            if not following or not self.trusts(following):
+                return
+            body = await self.request("GET", following, doing=doing)
+
+    async def subscriptions(self) -> list[Subscription]:
+        """Those that the signed-in identity can see."""
+        return [
+            Subscription(item["subscriptionId"], item.get("displayName", ""), item.get("state", ""))
+            async for item in self.pages(
+                "/subscriptions",
+                doing="to list the subscriptions",
+                params={"api-version": "2022-12-01"},
+            )
+        ]
+
+    async def subscription_id(self) -> str:
+        """The subscription to work in; never guessed.
+
+        `--subscription` (id or name), else `AZURE_SUBSCRIPTION_ID`, else the az CLI's default,
+        else ConfigError that lists those visible.
+        """
+        if self._subscription_id is None:
+            wanted = self._wanted or self._environ.get("AZURE_SUBSCRIPTION_ID")
+            self._subscription_id = (
+                await self._by_name(wanted) if wanted else _az_default(self._environ)
+            ) or await self._by_name(None)
+        return self._subscription_id
+
+    async def _by_name(self, wanted: str | None) -> str:
+        if wanted and _guid(wanted) == wanted.lower():
+            return wanted
+        visible = await self.subscriptions()
+        named = [each for each in visible if wanted and each.name.casefold() == wanted.casefold()]
+        if len(named) == 1:
+            return named[0].id
+        shown = ", ".join(map(str, named or visible)) or "none"
+        raise ConfigError(
+            f"no subscription is chosen; visible: {shown}"
+            if not wanted
+            else f"several subscriptions are named {wanted!r}: {shown}"
+            if named
+            else f"no subscription is named {wanted!r}; visible: {shown}",
+            remedy="Give its id with --subscription or AZURE_SUBSCRIPTION_ID, "
+            "or choose one with `az account set --subscription ID`.",
+        )
+
+
+class _SignIn:
+    """azure-identity with our errors, which pass through azure-core's retries untouched."""
+
+    def __init__(self, credential: AsyncTokenCredential) -> None:
+        self._credential = credential
+
+    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        with mapped_sign_in():
+            return await self._credential.get_token(*scopes, **options)
+
+    async def close(self) -> None:
+        await self._credential.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+
+def _endpoint(environ: Mapping[str, str]) -> tuple[str, Cloud]:
+    """The ARM endpoint and its cloud; a private endpoint's cloud is that of the sign-in."""
+    authority = environ.get("AZURE_AUTHORITY_HOST", "").removeprefix("https://").rstrip("/")
+    cloud = next((each for each in CLOUDS if each.authority == authority), CLOUDS[0])
+    endpoint = environ.get("SERIALFIX_ARM_ENDPOINT", "").rstrip("/") or f"https://{cloud.arm}"
+    parts = urlsplit(endpoint)
+    host = parts.hostname or ""
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
+        raise ConfigError(
+            f"SERIALFIX_ARM_ENDPOINT cannot be used: {endpoint!r}",
+            remedy="Give an https URL; http is accepted on loopback only.",
+        )
+    return endpoint, next((each for each in CLOUDS if f".{host}".endswith(f".{each.arm}")), cloud)
+
+
+def _az_default(environ: Mapping[str, str]) -> str | None:
+    """The default subscription of the az CLI, or None when it has none."""
+    folder = Path(environ.get("AZURE_CONFIG_DIR") or Path.home() / ".azure")
+    profile = folder / "azureProfile.json"
+    try:
+        # az writes the file with a byte order mark.
+        held = json.loads(profile.read_text(encoding="utf-8-sig"))["subscriptions"]
+        return next((each["id"] for each in held if each.get("isDefault")), None)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"the az CLI's profile cannot be read: {profile}: {error}",
+            remedy="Give --subscription, or repair it with `az account clear` and `az login`.",
+        ) from error
+
+
+def _guid(text: str | None) -> str | None:
+    """`text` when it is a guid, else one made from it: ARM takes nothing else for correlation."""
+    if not text or re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text.lower()):
+        return text and text.lower()
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"serialfix:{text}"))

@@ -1,0 +1,133 @@
+"""How our requests travel: the SDK's own policies, bounded for a person who waits.
+
+Left out on purpose: the policy that registers resource providers (a write nobody asked for).
+Imports azure.* at its top, so it is itself imported only where a client is made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+from azure.core.pipeline import PipelineRequest, PipelineResponse, policies
+from azure.core.polling.base_polling import BadStatus
+from azure.mgmt.core.policies import (
+    ARMHttpLoggingPolicy,
+    AsyncARMChallengeAuthenticationPolicy,
+)
+from azure.mgmt.core.polling.async_arm_polling import AsyncARMPolling
+
+from serialfix import __version__
+
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
+    from serialfix.azure.identity import AzurePatience
+
+
+def build(
+    credential: AsyncTokenCredential,
+    scope: str,
+    *,
+    patience: AzurePatience,
+    correlation: str | None,
+    plain_http: bool,
+    observer: Callable[[str], None],
+) -> list[Any]:
+    """The policies of one client, outermost first."""
+    authentication = LoopbackAuthentication if plain_http else AsyncARMChallengeAuthenticationPolicy
+    # One correlation id for the run; the request id must differ per request, because ARM answers
+    # a repeated one from its memory.
+    headers = {"x-ms-correlation-request-id": correlation} if correlation else {}
+    return [
+        policies.RequestIdPolicy(),
+        policies.HeadersPolicy(headers),
+        policies.UserAgentPolicy(base_user_agent=f"serialfix/{__version__}"),
+        policies.ProxyPolicy(),
+        policies.ContentDecodePolicy(),
+        policies.AsyncRedirectPolicy(),
+        BoundedRetry(patience, observer),
+        authentication(credential, scope),
+        policies.SensitiveHeaderCleanupPolicy(),
+        ARMHttpLoggingPolicy(),
+    ]
+
+
+class LoopbackAuthentication(AsyncARMChallengeAuthenticationPolicy):
+    """Sends the token over plain http too; used only when the endpoint is this machine."""
+
+    async def on_request(self, request: PipelineRequest[Any]) -> None:
+        request.context.options["enforce_https"] = False
+        await super().on_request(request)
+
+
+class BoundedRetry(policies.AsyncRetryPolicy[Any, Any]):
+    """The SDK's retries, but a wait longer than the patience is told instead of slept."""
+
+    def __init__(self, patience: AzurePatience, observer: Callable[[str], None]) -> None:
+        super().__init__(
+            retry_total=patience.retries,
+            retry_backoff_factor=patience.backoff,
+            retry_backoff_max=patience.backoff_max,
+        )
+        self._longest = patience.retry_after_max
+        self._observer = observer
+
+    def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
+        # azure.md §10: an earlier retry is not processed, so a shorter sleep would be in vain.
+        if (self.get_retry_after(response) or 0) > self._longest:
+            return False
+        return bool(super().is_retry(settings, response))
+
+    async def sleep(self, settings: dict[str, Any], transport: Any, response: Any = None) -> None:
+        status = f"answered {response.http_response.status_code}" if response else "did not answer"
+        self._observer(f"Azure {status}, trying again")
+        await super().sleep(settings, transport, response)
+
+
+class WatchedPolling(AsyncARMPolling):
+    """Polls an operation, tells each status, and outlives a network that is away for a while."""
+
+    def __init__(self, interval: float, trusts: Callable[[str], bool]) -> None:
+        # The operation's own status is the truth; the Location afterwards adds nothing.
+        super().__init__(interval, lro_options={"final-state-via": "azure-async-operation"})
+        self._trusts = trusts
+        self.on_poll: Callable[[str], None] = lambda _status: None
+
+    @property
+    def operation_id(self) -> str:
+        """The guid of the operation; the URL itself is signed and is never shown."""
+        headers = self._initial_response.http_response.headers
+        url = next((v for k, v in headers.items() if k.lower() == "azure-asyncoperation"), "")
+        found = re.search(r"/operations/([^/?]+)", url, re.IGNORECASE)
+        return found[1] if found else ""
+
+    @property
+    def last_answer(self) -> Any:
+        """The body of the last status, or None."""
+        try:
+            return self._pipeline_response.http_response.json()
+        except (AttributeError, ValueError):
+            return None
+
+    async def update_status(self) -> None:
+        try:
+            await super().update_status()
+        except (ServiceRequestError, ServiceResponseError):
+            self.on_poll("no answer")
+        except BadStatus:
+            status = self._pipeline_response.http_response.status_code
+            if status not in (408, 429) and status < 500:
+                raise
+            self.on_poll(f"HTTP {status}")
+        else:
+            self.on_poll(str(self.status()))
+
+    async def request_status(self, status_link: str) -> Any:
+        # The link may come from a journal; the token goes to Azure's endpoint only.
+        if not self._trusts(status_link):
+            raise ValueError("the operation belongs to another endpoint")
+        return await super().request_status(status_link)
