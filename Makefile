@@ -1,0 +1,41 @@
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+SOURCES := serialfix tests benchmarks
+
+.PHONY: help
+help: ## Show these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/.ready: pyproject.toml .ci/venv
+	.ci/venv
+
+.PHONY: venv
+venv: .venv/.ready ## Make the virtual environment (every target does when it is needed)
+
+.PHONY: demo
+demo: .venv/.ready ## Repair a simulated VM, as a user would
+	@PATH="$(CURDIR)/$(BIN):$$PATH" docs/demo.sh
+
+.PHONY: test
+test: .venv/.ready ## Run all tests
+	$(BIN)/python -m pytest -n auto
+
+.PHONY: check
+check: .venv/.ready ## Lint, format, types, tests; what a change must pass
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n auto
+
+.PHONY: format
+format: .venv/.ready ## Format the code and repair what ruff can
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+.PHONY: schema
+schema: .venv/.ready ## Write playbooks/schema from the models
+	$(BIN)/serialfix playbook schema > playbooks/schema/playbook-v1.json
+
+.PHONY: bench
+bench: .venv/.ready ## Measure; one JSON line per figure
+	@for each in benchmarks/[a-z]*.py; do $(BIN)/python $$each || exit 1; done
