@@ -1,0 +1,187 @@
+"""What the lab's ARM and gateway share: the resources, the operations, the open tickets."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from serialfix.lab.identity import Tokens
+from serialfix.lab.switches import ArmDelays, ArmFaults, Refusal
+from serialfix.lab.vm import LabVm
+
+
+class Refused(Exception):
+    """An error answer on its way out of a handler."""
+
+    def __init__(self, refusal: Refusal, headers: dict[str, str] | None = None) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+        self.headers = headers or {}
+
+
+def refuse(status: int, code: str, message: str, **headers: str) -> Refused:
+    """Short for an error that is not a switch; underscores in header names become dashes."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Refused(Refusal(status, code, message), named)
+
+
+def timestamp() -> str:
+    """Now, as Compute prints it."""
+    return datetime.now(UTC).isoformat()
+
+
+@dataclass(slots=True, eq=False)
+class Operation:
+    """A long-running operation; `seconds` None is one that never ends."""
+
+    subscription: str
+    location: str
+    kind: str = "operations"  # disks and snapshots have DiskOperations
+    vm: LabVm | None = None
+    error: tuple[str, str] | None = None
+    output: Any = None
+    lost: bool = False
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    started: str = field(default_factory=timestamp)
+    ended: str | None = None
+    # the signed part of the address makes it 3.2 kB long (azure.md §7)
+    signature: str = field(
+        default_factory=lambda: (
+            f"t={time.time_ns() // 100}&c={secrets.token_urlsafe(1950)}"
+            f"&s={secrets.token_urlsafe(256)}&h={secrets.token_urlsafe(32)}"
+        )
+    )
+
+    @property
+    def status(self) -> str:
+        """InProgress, Succeeded or Failed."""
+        if self.ended is None:
+            return "InProgress"
+        return "Failed" if self.error else "Succeeded"
+
+    def path(self, api_version: str) -> str:
+        """The address without the host; append `&monitor=true` for the Location header."""
+        return (
+            f"/subscriptions/{self.subscription}/providers/Microsoft.Compute/locations/"
+            f"{self.location}/{self.kind}/{self.id}?p={uuid.uuid4()}"
+            f"&api-version={api_version}&{self.signature}"
+        )
+
+
+@dataclass(slots=True)
+class Ticket:
+    """The right to open one websocket, given by a connect POST; good for a single attempt.
+
+    That a refused client needs a new connect is what was seen (azure.md §2, false 1011).
+    """
+
+    vm: LabVm
+    container: str
+    session: str = field(default_factory=lambda: str(uuid.uuid4()))
+    used: bool = False
+    token: str = field(default="", repr=False)
+    alive: bool = False  # an authenticated websocket is open: admin commands work
+
+
+@dataclass(slots=True, eq=False)
+class Cloud:
+    """All state of the lab's Azure."""
+
+    vms: list[LabVm]
+    faults: ArmFaults = field(default_factory=ArmFaults)
+    delays: ArmDelays = field(default_factory=ArmDelays)
+    tokens: Tokens = field(default_factory=Tokens)
+    page_size: int = 50
+    seed: int = 0
+    base_url: str = ""
+    operations: dict[str, Operation] = field(default_factory=dict)
+    tickets: dict[str, Ticket] = field(default_factory=dict)
+    snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)  # by id in lower case
+    console_disabled: set[str] = field(default_factory=set)  # subscriptions in lower case
+    throttled: Counter[tuple[ArmFaults, str]] = field(default_factory=Counter)
+    rejected: Counter[ArmFaults] = field(default_factory=Counter)
+    timers: set[asyncio.TimerHandle] = field(default_factory=set)
+
+    @property
+    def subscriptions(self) -> list[str]:
+        """In the order of the VMs."""
+        return list(dict.fromkeys(vm.subscription for vm in self.vms))
+
+    def resource_groups(self, subscription: str) -> dict[str, str]:
+        """Resource group -> location."""
+        return {
+            vm.resource_group: vm.location
+            for vm in self.vms
+            if _same(vm.subscription, subscription)
+        }
+
+    def select(self, subscription: str, resource_group: str | None = None) -> list[LabVm]:
+        """Plain VMs and scale-set instances of a subscription or a resource group."""
+        return [
+            vm
+            for vm in self.vms
+            if _same(vm.subscription, subscription)
+            and (resource_group is None or _same(vm.resource_group, resource_group))
+        ]
+
+    def find(self, subscription: str, resource_group: str, name: str) -> LabVm | None:
+        """A plain VM."""
+        return _first(
+            vm
+            for vm in self.select(subscription, resource_group)
+            if vm.scale_set is None and _same(vm.name, name)
+        )
+
+    def instances(self, subscription: str, resource_group: str, scale_set: str) -> list[LabVm]:
+        """The instances of a scale set; none = there is no such scale set."""
+        return [
+            vm
+            for vm in self.select(subscription, resource_group)
+            if vm.scale_set is not None and _same(vm.scale_set, scale_set)
+        ]
+
+    def run(
+        self, operation: Operation, seconds: float | None, then: Callable[[], None] | None = None
+    ) -> Operation:
+        """Start an operation that ends after `seconds`; `then` is done before, if it succeeds."""
+        self.operations[operation.id] = operation
+
+        def finish() -> None:
+            if then is not None and operation.error is None:
+                then()
+            operation.ended = timestamp()
+
+        if seconds is not None:
+            self.later(seconds, finish)
+        return operation
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something in a while, unless the lab stops before."""
+
+        def act() -> None:
+            self.timers.discard(handle)
+            action()
+
+        handle = asyncio.get_running_loop().call_later(seconds, act)
+        self.timers.add(handle)
+
+    def close(self) -> None:
+        """Forget what was still to happen."""
+        for handle in self.timers:
+            handle.cancel()
+        self.timers.clear()
+
+
+def _same(one: str, other: str) -> bool:
+    return one.lower() == other.lower()
+
+
+def _first(vms: Iterable[LabVm]) -> LabVm | None:
+    return next(iter(vms), None)
