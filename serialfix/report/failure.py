@@ -1,0 +1,50 @@
+"""A failure in full: what and where, the last screen, whether the guest was touched, what now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from serialfix.errors import SerialfixError
+from serialfix.report.text import printable
+
+
+_TOUCHED = {
+    "no": "Nothing in the VM was changed.",
+    "maybe": "The VM may have been changed: a line was entered and its end is not known.",
+    "yes": "The VM was changed; see the steps.",
+}
+
+
+def _lines(text: str) -> str:
+    return printable(text, keep="\n\t")
+
+
+def facts(error: SerialfixError) -> dict[str, str]:
+    """What an error knows, as the `error` of a result."""
+    known = {
+        "slug": error.slug,
+        "message": str(error),
+        "touched": str(error.touched),
+        "state": error.state,
+        "expected": error.expected,
+        "screen": error.screen,
+        "remedy": error.remedy,
+    }
+    return {name: text for name, text in known.items() if text}
+
+
+def lines(error: Mapping[str, str]) -> Iterator[str]:
+    """The error for a terminal. Guest text in it is shown escaped."""
+    yield f"Error: {_lines(error.get('message', ''))}"
+    for name in ("state", "expected"):
+        if error.get(name):
+            yield f"  {name}: {printable(error[name])}"
+    if error.get("screen"):
+        yield "  last screen:"
+        rows = error["screen"].splitlines()
+        yield from (f"  | {printable(row)}" for row in rows if row.strip())
+    if error.get("remedy"):
+        yield f"  {_lines(error['remedy'])}"
+    if error.get("touched") and not error.get("slug", "").startswith("usage"):
+        yield f"  {_TOUCHED.get(error['touched'], error['touched'])}"
+    yield f"  [{error.get('slug', 'internal')}]"

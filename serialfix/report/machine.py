@@ -1,0 +1,60 @@
+"""Results for programs, in az's output formats."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+from serialfix.report.formats import OutputFormat
+from serialfix.report.text import printable
+from serialfix.result import plain
+
+
+def run_schema() -> dict[str, Any]:
+    """The JSON Schema of `run_json`, as it ships with the package."""
+    from importlib.resources import files
+
+    text = files("serialfix").joinpath("schemas", "run-1.json").read_text("utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list):
+        return json.dumps(value, separators=(",", ":"))
+    return "" if value is None else printable(str(value))
+
+
+def write(
+    data: Any,
+    output: OutputFormat,
+    *,
+    rows: Sequence[Mapping[str, Any]],
+    stream: TextIO | None = None,
+) -> None:
+    """Write `data` to stdout in a machine's format; tsv writes `rows`, without a head, as az does.
+
+    TABLE and NONE write nothing: a table is the matter of whoever knows its columns.
+    """
+    out = stream or sys.stdout
+    data = plain(data)
+    match output:
+        case OutputFormat.JSON:
+            print(json.dumps(data, indent=2), file=out)
+        case OutputFormat.JSONC:
+            from rich.console import Console
+
+            Console(file=out, soft_wrap=True).print_json(json.dumps(data), indent=2)
+        case OutputFormat.YAML:
+            import yaml
+
+            yaml.safe_dump(data, out, sort_keys=False, allow_unicode=True, width=100)
+        case OutputFormat.TSV:
+            for row in rows:
+                print("\t".join(_cell(cell) for cell in plain(row).values()), file=out)
+        case _:
+            pass

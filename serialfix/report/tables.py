@@ -1,0 +1,139 @@
+"""Tables and closing words for people, 80 columns wide, without colour when nobody wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from serialfix.model import Outcome, RunResult
+from serialfix.report.text import describe, printable, seconds
+
+
+if TYPE_CHECKING:
+    from serialfix.playbook.plan import Plan
+
+
+STYLES: Mapping[str, str] = {
+    Outcome.OK: "green",
+    Outcome.CHANGED: "yellow",
+    Outcome.WOULD_CHANGE: "yellow",
+    Outcome.FAILED: "bold red",
+    Outcome.REFUSED: "red",
+    Outcome.UNREACHABLE: "red",
+    Outcome.UNKNOWN: "bold magenta",
+}
+NEXT = {
+    Outcome.FAILED: "See what failed above; `serialfix undo {run}` puts the former values back.",
+    Outcome.UNKNOWN: "`serialfix resume {run}` asks the VM what became of it.",
+    Outcome.UNREACHABLE: "`serialfix resume {run}` goes on from where it stopped.",
+    Outcome.CHANGED: "Try Remote Desktop. `serialfix undo {run}` puts the former values back.",
+}
+
+
+def grid(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
+    """A plain table; texts are shown as they are, never as markup."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    return table
+
+
+def outcome_text(outcome: str) -> Text:
+    return Text(str(outcome), style=STYLES.get(outcome, ""))
+
+
+def _place(title: str) -> tuple[str, str]:
+    key, _, name = title.rpartition(", ")
+    return (key, name) if key else (title, "")
+
+
+def plan_view(plan: Plan) -> RenderableType:
+    """Before and after of every step, key by key, then what else will happen."""
+    parts: list[RenderableType] = []
+    for key, steps in groupby(plan.steps, lambda step: _place(step.title)[0]):
+        parts.append(Text(printable(key), style="bold"))
+        parts.append(
+            grid(
+                ("value", "before", "after", ""),
+                (
+                    (
+                        printable(_place(step.title)[1]) or step.id,
+                        describe(step.before),
+                        describe(step.wanted),
+                        outcome_text(step.outcome),
+                    )
+                    for step in steps
+                ),
+            )
+        )
+        parts.append(Text())
+    changes = plan.changes
+    closing = [f"{changes} of {len(plan.steps)} steps would change something."]
+    if changes:
+        closing.append(f"Typing takes about {seconds(plan.seconds)}.")
+    closing.append("The VM will restart." if plan.restart else "No restart.")
+    parts.append(Text(" ".join(closing)))
+    lowered = plan.playbook.security if changes else ()
+    parts += [Text(f"Lowers security: {printable(text)}", style="yellow") for text in lowered]
+    parts += [Text(f"Warning: {printable(text)}", style="yellow") for text in plan.warnings]
+    return Group(*parts)
+
+
+def _closing(result: RunResult) -> Iterator[tuple[str, str | None]]:
+    if result.restart is not None:
+        took = f" in {seconds(result.restart.seconds)}" if result.restart.seconds else ""
+        yield "restart", f"{result.restart.outcome}{took}"
+    for proof in result.proof:
+        yield "proof", f"{proof.outcome}: {proof.text}"
+    for warning in result.warnings:
+        yield "warning", warning
+    yield "evidence", result.evidence
+    for recording in result.recordings:
+        yield "recording", recording
+    yield "undo", result.undo
+    yield "run", result.run_id
+    yield "took", seconds(result.duration_s)
+
+
+def result_view(result: RunResult) -> RenderableType:
+    """The whole result: steps, proof, where everything lies, and what to do next."""
+    parts: list[RenderableType] = []
+    if result.steps:
+        parts.append(
+            grid(
+                ("step", "outcome", "before", "after"),
+                (
+                    (
+                        step.id,
+                        outcome_text(step.outcome),
+                        describe(step.before),
+                        describe(
+                            step.wanted if step.outcome is Outcome.WOULD_CHANGE else step.after
+                        ),
+                    )
+                    for step in result.steps
+                ),
+            )
+        )
+        parts.append(Text())
+    parts += [Text(f"{name:<10} {printable(value)}") for name, value in _closing(result) if value]
+    head = Text.assemble(
+        "\n", (f"{result.vm_name}: ", "bold"), outcome_text(result.outcome), f" ({result.playbook})"
+    )
+    parts.append(head)
+    if result.error is None and (advice := NEXT.get(result.outcome)):
+        parts.append(Text(advice.format(run=result.run_id)))
+    return Group(*parts)
+
+
+def console(stream: Any) -> Console:
+    """A console on this stream: 80 columns unless the terminal is wider; honours NO_COLOR."""
+    return Console(file=stream, highlight=False, markup=False, emoji=False)

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from serialfix.model import Outcome, RunResult
+from serialfix.report.formats import OutputFormat
+from serialfix.report.machine import run_schema, write
+from serialfix.result import run_json
+from tests.report.examples import EARLY, FAILED, RESULT
+
+
+def written(data: Any, output: OutputFormat, rows: Any = ()) -> str:
+    stream = io.StringIO()
+    write(data, output, rows=rows, stream=stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("result", [RESULT, FAILED, EARLY], ids=lambda each: each.outcome)
+def test_every_result_fits_the_shipped_schema(result: RunResult) -> None:
+    jsonschema.Draft7Validator.check_schema(run_schema())
+    jsonschema.Draft7Validator(run_schema()).validate(run_json(result))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"schema": "serialfix.run/2"}, {"outcome": "fine"}, {"extra": 1}, {"exit_code": 9}],
+)
+def test_the_schema_refuses_what_is_no_result(damage: dict[str, Any]) -> None:
+    assert not jsonschema.Draft7Validator(run_schema()).is_valid({**run_json(RESULT), **damage})
+
+
+def test_json_is_json() -> None:
+    data = json.loads(written(run_json(RESULT), OutputFormat.JSON))
+    assert data == run_json(RESULT)
+
+
+def test_jsonc_is_the_same_with_colours_only_where_they_are_wanted() -> None:
+    assert json.loads(written(run_json(RESULT), OutputFormat.JSONC)) == run_json(RESULT)
+
+
+def test_yaml_is_the_same() -> None:
+    assert yaml.safe_load(written(run_json(RESULT), OutputFormat.YAML)) == run_json(RESULT)
+
+
+def test_tsv_has_a_line_per_row_and_no_head() -> None:
+    rows = [{"a": Outcome.OK, "b": None, "c": True, "d": {"x": [1]}, "e": "tab\there\x1b"}]
+    assert written({}, OutputFormat.TSV, rows) == 'ok\t\ttrue\t{"x":[1]}\ttab\\there\\x1b\n'
+
+
+@pytest.mark.parametrize("output", [OutputFormat.NONE, OutputFormat.TABLE])
+def test_none_writes_nothing(output: OutputFormat) -> None:
+    assert written({"a": 1}, output, [{"a": 1}]) == ""
+
+
+@dataclass
+class Odd:
+    x: int = 1
+
+
+def test_the_unknown_becomes_text() -> None:
+    assert json.loads(written({"a": Odd(), "b": b"\x01"}, OutputFormat.JSON)) == {
+        "a": "Odd(x=1)",
+        "b": "01",
+    }

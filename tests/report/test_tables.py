@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console, RenderableType
+
+from serialfix.model import Outcome, RunResult
+from serialfix.report.tables import console, outcome_text, plan_view, result_view
+from tests.report.examples import EARLY, FAILED, RESULT, rdp_plan
+
+
+def shown(view: RenderableType, *, width: int = 80) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=width, markup=False, emoji=False).print(view)
+    return stream.getvalue()
+
+
+def test_the_plan_shows_before_and_after_key_by_key() -> None:
+    text = shown(plan_view(rdp_plan()))
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "KeepAliveTimeout 0 1 would_change" in lines
+    assert "KeepAliveEnable (absent) 1 would_change" in lines
+    assert "MaxInstanceCount 0xffffffff 0xffffffff ok" in lines
+    assert r"WinStations\RDP-Tcp" in text
+    assert "2 of 16 steps would change something. Typing takes about 8.0 s." in " ".join(lines)
+    assert "The VM will restart." in " ".join(lines)
+    assert "switches TLS off" in text
+
+
+def test_a_plan_without_changes_frightens_nobody() -> None:
+    plan = rdp_plan()
+    steps = tuple(replace(step, outcome=Outcome.OK) for step in plan.steps)
+    text = shown(plan_view(replace(plan, steps=steps, restart=False)))
+    assert "0 of 16" in text
+    assert "No restart." in text
+    assert "TLS" not in text
+    assert "Typing" not in text
+
+
+def test_the_result_says_where_everything_lies_and_what_is_next() -> None:
+    text = shown(result_view(RESULT))
+    for part in (
+        "/s/evidence",
+        "/s/1.cast",
+        "/s/2.cast",
+        RESULT.run_id,
+        "port 3389",
+        "1 min 03 s",
+        "wins",
+    ):
+        assert part in text
+    assert "serialfix undo " + RESULT.run_id in " ".join(text.split())
+    assert "\x1b" not in text
+    assert "\\x1b[31mred" in text
+
+
+@pytest.mark.parametrize("result", [RESULT, FAILED, EARLY], ids=lambda each: each.outcome)
+def test_eighty_columns_are_enough(result: RunResult) -> None:
+    assert max(map(len, shown(result_view(result)).splitlines())) <= 80
+    assert result.outcome in shown(result_view(result))
+
+
+def test_a_check_shows_what_would_be() -> None:
+    step = replace(RESULT.steps[1], outcome=Outcome.WOULD_CHANGE, after=None)
+    text = shown(result_view(replace(RESULT, outcome=Outcome.WOULD_CHANGE, steps=(step,))))
+    assert "would_change" in text
+    assert "(absent)" in text
+    assert " 1 " in text
+
+
+def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    stream = Terminal()
+    console(stream).print(outcome_text("ok"))
+    assert "\x1b[" in stream.getvalue()
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Terminal()
+    console(stream).print(outcome_text("ok"))
+    assert "\x1b[32m" not in stream.getvalue()
