@@ -16,6 +16,7 @@ from serialfix.errors import (
     ConfigError,
     NotWindowsServer,
     SerialConsoleDisabled,
+    SerialfixError,
     TargetError,
     VmNotRunning,
 )
@@ -123,7 +124,7 @@ async def preflight(azure: Azure, ref: VmRef) -> VmFacts:
     if refusal := _not_windows_server(str(disk.get("osType") or ""), os_name, image):
         raise NotWindowsServer(
             f"{ref.label} is {refusal}; SAC exists on Windows Server only",
-            remedy=f"Repair it from its disk: `az vm repair create --ids {ref.id}`.",
+            remedy="Repair it from its disk: `az vm repair create`.",
         )
     if not os_name:
         notes.append("Azure does not know the Windows inside (the VM agent is silent).")
@@ -185,25 +186,38 @@ async def _vm(azure: Azure, ref: VmRef) -> dict[str, Any]:
 async def _named(
     azure: Azure, subscription: str, group: str | None, kind: str, name: str | None = None
 ) -> list[str]:
-    """Ids of the VMs or scale sets, of that name when one is given."""
+    """Ids of the VMs or scale sets; only of that name, and in that group, when they are given."""
     place = f"/subscriptions/{subscription}"
-    if group:
+    if group and name:  # who may read one VM need not be allowed to list its group
         place += f"/resourceGroups/{quote(group, safe='()')}"
-    found = azure.pages(
+        url = f"{place}/providers/Microsoft.Compute/{kind}/{quote(name, safe='()')}"
+        try:
+            found = await azure.request("GET", url, doing=f"to show {name}", params=API_VERSION)
+        except TargetError as error:
+            if "SubscriptionNotFound" in str(error):
+                raise
+            return []
+        return [str(found["id"])]
+    items = azure.pages(
         f"{place}/providers/Microsoft.Compute/{kind}",
-        doing=f"to list the {kind} of {group or 'the subscription'}",
+        doing=f"to list the {kind} of the subscription",
         params=API_VERSION,
     )
+    return [
+        str(item["id"])
+        async for item in items
+        if name is None or str(item["name"]).casefold() == name.casefold()
+    ]
+
+
+async def _hints(
+    azure: Azure, subscription: str, group: str | None, kind: str, name: str | None = None
+) -> list[str]:
+    """`_named`, but what cannot be had must not hide the error that it decorates."""
     try:
-        return [
-            str(item["id"])
-            async for item in found
-            if name is None or str(item["name"]).casefold() == name.casefold()
-        ]
-    except TargetError as error:
-        if "ResourceGroupNotFound" in str(error):
-            return []
-        raise
+        return await _named(azure, subscription, group, kind, name)
+    except SerialfixError:
+        return []
 
 
 async def _not_found(azure: Azure, ref: VmRef) -> TargetError:
@@ -211,27 +225,22 @@ async def _not_found(azure: Azure, ref: VmRef) -> TargetError:
     place = f"subscription {ref.subscription_id}"
     if ref.resource_group:
         place = f"resource group {ref.resource_group}, {place}"
+    if ref.instance_id is None:
+        sets = await _hints(azure, ref.subscription_id, ref.resource_group, _SCALE_SETS, ref.name)
+        if sets:
+            return TargetError(
+                f"{ref.name!r} is a scale set: {', '.join(sets)}",
+                remedy="Say which instance: --instance-id; "
+                f"`az vmss list-instances -g GROUP -n {ref.name} -o table` shows them.",
+            )
     kind = _VMS if ref.instance_id is None else _SCALE_SETS
     known: dict[str, list[str]] = {}
-    try:
-        if ref.instance_id is None:
-            sets = await _named(
-                azure, ref.subscription_id, ref.resource_group, _SCALE_SETS, ref.name
-            )
-            if sets:
-                return TargetError(
-                    f"{ref.name!r} is a scale set: {', '.join(sets)}",
-                    remedy="Say which instance: --instance-id; "
-                    f"`az vmss list-instances --ids {sets[0]} -o table` shows them.",
-                )
-        for each in await _named(azure, ref.subscription_id, None, kind):
-            known.setdefault(each.rsplit("/", 1)[-1].casefold(), []).append(each)
-    except AccessError:
-        pass  # who may read one VM need not be allowed to list them
+    for each in await _hints(azure, ref.subscription_id, None, kind):
+        known.setdefault(each.rsplit("/", 1)[-1].casefold(), []).append(each)
     if ref.instance_id is not None and ref.name.casefold() in known:
         return TargetError(
             f"scale set {ref.name!r} has no instance {ref.instance_id!r} in {place}",
-            remedy="`az vmss list-instances -o table` shows the instances.",
+            remedy=f"`az vmss list-instances -g GROUP -n {ref.name} -o table` shows them.",
         )
     near = [
         each

@@ -21,6 +21,7 @@ from serialfix.errors import (
     TransportError,
 )
 from serialfix.secrets import Secret
+from serialfix.transport.base import Transport
 from serialfix.transport.network import is_loopback, tls_context
 
 
@@ -69,8 +70,8 @@ class _Refused(Exception):
     """The gateway ended the connection before any serial data: a fresh connect may do."""
 
 
-class GatewayTransport:
-    """A `Transport` over the gateway.
+class GatewayTransport(Transport):
+    """The console of an Azure VM.
 
     `connect_url` makes the connect call and returns the websocket's URL, `token` the token of
     the same identity; what they raise passes through. A refusal before any serial data is

@@ -38,14 +38,11 @@ def scale_set(name: str = "myss", group: str = "rg1") -> dict[str, Any]:
 
 
 def have(arm: Arm, *vms: dict[str, Any], sets: tuple[dict[str, Any], ...] = ()) -> None:
-    """The subscription holds these, with the lists of its groups."""
+    """The subscription holds these."""
     arm.on("GET", LIST, (200, {"value": list(vms)}))
     arm.on("GET", SETS, (200, {"value": list(sets)}))
-    for group in ("rg1", "rg2"):
-        here = f"/subscriptions/{SUB}/resourceGroups/{group}/{COMPUTE}"
-        for kind, held in (("virtualMachines", vms), ("virtualMachineScaleSets", sets)):
-            mine = [each for each in held if f"/{group}/" in each["id"].lower()]
-            arm.on("GET", f"{here}/{kind}", (200, {"value": mine}))
+    for each in (*vms, *sets):
+        arm.on("GET", each["id"], (200, each))
 
 
 def ready(arm: Arm, change: Change | None = None, **ids: Any) -> None:
@@ -109,22 +106,25 @@ async def test_not_found_in_this_group_but_in_another(azure: Azure, arm: Arm) ->
     assert vm_id(group="rg2") in str(caught.value)
 
 
-async def test_a_group_that_is_not_there(azure: Azure, arm: Arm) -> None:
+@pytest.mark.parametrize("code", ["ResourceGroupNotFound", "ResourceNotFound"])
+async def test_a_group_that_is_not_there(azure: Azure, arm: Arm, code: str) -> None:
     have(arm, vm_body())
-    for kind in ("virtualMachines", "virtualMachineScaleSets"):
-        arm.on(
-            "GET",
-            f"/subscriptions/{SUB}/resourceGroups/rg9/{COMPUTE}/{kind}",
-            error(404, "ResourceGroupNotFound", "Resource group 'rg9' could not be found."),
-        )
+    arm.on("GET", vm_id(group="rg9"), error(404, code))
     with pytest.raises(TargetError, match="in resource group rg9") as caught:
         await find_vm(azure, name="myvm", resource_group="rg9")
     assert vm_id() in str(caught.value)
 
 
-async def test_nothing_near_and_lists_denied(azure: Azure, arm: Arm) -> None:
+async def test_with_a_group_no_list_is_needed(azure: Azure, arm: Arm) -> None:
+    have(arm, vm_body(group="RG1"))
+    arm.on("GET", LIST, error(403, "AuthorizationFailed"))
+    assert await find_vm(azure, name="MYVM", resource_group="rg1") == VmRef(SUB, "RG1", "myvm")
+
+
+@pytest.mark.parametrize("status", [403, 404, 409])
+async def test_nothing_near_and_hints_denied(azure: Azure, arm: Arm, status: int) -> None:
     have(arm)
-    arm.on("GET", SETS, error(403, "AuthorizationFailed"))
+    arm.on("GET", SETS, error(status, "TheCode"))
     with pytest.raises(TargetError) as caught:
         await find_vm(azure, name="myvm")
     assert "near" not in str(caught.value)
