@@ -157,7 +157,7 @@ class Arm:
         ] = "3749" if reads else "2999"
         if call.route.bucket is None:
             return
-        vm = call.find()
+        vm = call.found
         operation = self.cloud.operations.get(call.params.get("operation", "").lower())
         if operation is not None:
             vm = operation.vm

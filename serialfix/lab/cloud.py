@@ -101,6 +101,7 @@ class Cloud:
     page_size: int = 50
     seed: int = 0
     base_url: str = ""
+    cut: Callable[[LabVm], None] = lambda _: None  # ends the console session of a VM
     operations: dict[str, Operation] = field(default_factory=dict)
     tickets: dict[str, Ticket] = field(default_factory=dict)
     snapshots: dict[str, dict[str, Any]] = field(default_factory=dict)  # by id in lower case

@@ -145,6 +145,8 @@ async def change_power(call: Call) -> web.Response:
     if not (fails or hangs):
         vm.power = action.during
         action.act(vm)
+        if not restart or vm.gateway.restart_cuts:
+            call.cloud.cut(vm)
 
     def settle() -> None:
         vm.power = action.after

@@ -37,6 +37,7 @@ class Gateway:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
+        cloud.cut = self.drop
         self.current: dict[LabVm, Session] = {}
 
     async def client(self, request: web.Request) -> web.StreamResponse:
@@ -77,7 +78,10 @@ class Gateway:
         if ticket is None or not ticket.alive:
             raise web.HTTPNotFound
         name = request.match_info["command"]
-        body = await request.json()
+        try:
+            body = dict(await request.json())
+        except (TypeError, ValueError):
+            body = {}
         guest = ticket.vm.guest
         actions: dict[str, Callable[[], None]] = {"reset": guest.reset, "nmi": guest.nmi}
         if body.get("command") != name or not body.get("requestId") or name not in actions:
@@ -88,16 +92,23 @@ class Gateway:
 
     def take_over(self, vm: LabVm) -> None:
         """Somebody else attaches: end the present session, if there is one."""
+        self._end(vm, CLOSED_TEXT, vm.gateway.takeover_code)
+
+    def drop(self, vm: LabVm) -> None:
+        """Cut the present session without a word, if there is one."""
+        self._end(vm, "", ABNORMAL)
+
+    def close(self) -> None:
+        """Cut every session."""
+        for vm in list(self.current):
+            self.drop(vm)
+
+    def _end(self, vm: LabVm, text: str, code: int) -> None:
         session = self.current.pop(vm, None)
         if session is not None:
             vm.guest.listen(None)
             vm.active = False
-            session.end(CLOSED_TEXT, vm.gateway.takeover_code)
-
-    def close(self) -> None:
-        """Cut every session."""
-        for session in list(self.current.values()):
-            session.end("", ABNORMAL)
+            session.end(text, code)
 
     def _ticket(self, request: web.Request) -> Ticket | None:
         ticket = self.cloud.tickets.get(request.match_info["session"])
@@ -119,20 +130,20 @@ class Gateway:
         ticket.used, ticket.token = True, message.data
         if self.cloud.tokens.check(message.data) is not Verdict.GOOD:
             return False
-        vm.attempts += 1
+        attempt = vm.count("attempt", faults)
         match faults.token_refused:
             case "always":
                 return False
             case "every_other":
-                return vm.attempts % 2 == 0
+                return attempt % 2 == 0
             case count:
-                return vm.attempts > count
+                return attempt > count
 
     async def _serve(self, session: Session, ticket: Ticket) -> None:
         vm, faults = session.vm, session.faults
         ticket.alive = True
         pump = asyncio.create_task(session.pump())
-        if vm.sessions <= faults.unable:
+        if vm.count("session", faults) <= faults.unable:
             session.end(UNABLE_TEXT, None)
         else:
             self.take_over(vm)
@@ -262,13 +273,14 @@ class Session:
             self.vm.guest.write(keys)
 
     def _may_drop(self) -> bool:
-        return self.vm.drops < self.faults.drops and not self.ended
+        return self.vm.counts[self.faults, "drop"] < self.faults.drops and not self.ended
 
     def _drop(self) -> None:
         """Cut this session, if the VM has not had its share of drops yet."""
         if not self._may_drop():
             return
         self.vm.drops += 1
+        self.vm.count("drop", self.faults)
         if self.faults.drop_code == ABNORMAL:
             self._abort()
         self.end("", None if self.faults.drop_code == ABNORMAL else self.faults.drop_code)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -35,6 +35,10 @@ class Call:
     request: web.Request
     route: Route
     params: dict[str, str]
+    found: LabVm | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.found = self._find()
 
     @property
     def api_version(self) -> str:
@@ -51,15 +55,13 @@ class Call:
     @property
     def faults(self) -> list[ArmFaults]:
         """The switches that hold for it, the VM's own first."""
-        vm = self.find()
-        return [*([vm.arm] if vm else []), self.cloud.faults]
+        return [*([self.found.arm] if self.found else []), self.cloud.faults]
 
     @property
     def vm(self) -> LabVm:
         """The VM or instance that the path names. Raises the 404 of ARM."""
-        found = self.find()
-        if found is not None:
-            return found
+        if self.found is not None:
+            return self.found
         group, params = self.params["rg"], self.params
         if "instance" not in params:
             raise not_found(f"Microsoft.Compute/virtualMachines/{params['vm']}", group)
@@ -74,8 +76,7 @@ class Call:
             "Set VM instanceId.",
         )
 
-    def find(self) -> LabVm | None:
-        """The VM that the path names, if there is one."""
+    def _find(self) -> LabVm | None:
         params = self.params
         if "instance" in params:
             instances = self.cloud.instances(params["sub"], params["rg"], params["ss"])

@@ -76,9 +76,12 @@ class ArmFaults:
     slow: float = 0.0  # seconds before every answer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GatewayFaults:
-    """How the websocket gateway of one VM behaves (azure.md §2)."""
+    """How the websocket gateway of one VM behaves (azure.md §2).
+
+    A session keeps the switches it began with. Exchanging them starts the counts anew.
+    """
 
     # refuses a right token with 1011 on the first N attempts, always, or on every odd attempt
     token_refused: int | Literal["always", "every_other"] = 0
@@ -101,6 +104,7 @@ class GatewayFaults:
     drop_code: int = 1006
     drops: int = 1  # so many sessions are dropped, later ones are not
     idle_timeout: float | None = None  # seconds without a client frame
+    restart_cuts: bool = False  # a restart through ARM ends the session (reset never does, §3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 """What really happened, as JSON, and the switches: for demos and tests in other processes.
 
-`GET /lab/vms`, `GET /lab/vms/NAME`, and `POST /lab/vms/NAME` with any of
-`{"power": "stopped", "agent_ready": false, "arm": {...}, "gateway": {...}, "guest": {...},
-"take_over": true}`; `arm`, `gateway` and `guest` change single switches, the others stay.
-`power` is what Azure says; the guest itself is switched through ARM.
+`GET /lab/vms`, `GET /lab/vms/NAME`, and `POST /lab/vms/NAME` with any of `{"power": "stopped",
+"agent_ready": false, "arm": {...}, "gateway": {...}, "guest": {...}, "take_over": true,
+"drop": true}`. `arm`, `gateway` and `guest` change single switches, the others stay. `power` is
+what Azure says; the guest itself is switched through ARM.
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ def change(vm: LabVm, gateway: Gateway, settings: dict[str, Any]) -> None:
         elif name == "guest":
             guest: Any = vm.guest
             guest.faults = replace(guest.faults, **value)
-        elif name == "take_over":
-            gateway.take_over(vm)
+        elif name in ("take_over", "drop"):
+            getattr(gateway, name)(vm)
         elif value in PLAIN.get(name, ()):
             setattr(vm, name, value)
         else:
-            known = {"arm", "gateway", "guest", "take_over"} | set(PLAIN)
+            known = {"arm", "gateway", "guest", "take_over", "drop"} | set(PLAIN)
             raise ValueError(f"cannot set {name!r} to {value!r}; known are {sorted(known)}")
 
 

@@ -98,8 +98,8 @@ class LabVm:
     # truth, counted by the lab
     connects: int = 0  # connect POSTs answered with 200
     sessions: int = 0  # websockets whose token was accepted
-    attempts: int = 0  # websockets that sent a right token, refused ones included
     refused: int = 0  # websockets closed with 1011
+    counts: Counter[tuple[GatewayFaults, str]] = field(default_factory=Counter)
     lost_frames: int = 0  # frames sent before the greeting
     drops: int = 0
     active: bool = False
@@ -127,6 +127,11 @@ class LabVm:
         """The `vmId` that ARM and the guest's firmware know."""
         return str(uuid.uuid5(uuid.NAMESPACE_URL, self.id.lower()))
 
+    def count(self, what: str, faults: GatewayFaults) -> int:
+        """How often this happened under these switches, this time included."""
+        self.counts[faults, what] += 1
+        return self.counts[faults, what]
+
     def truth(self) -> dict[str, Any]:
         """Everything a test or a demo may want to know, as JSON."""
         registry = getattr(self.guest, "registry", None)
@@ -136,7 +141,6 @@ class LabVm:
             "power": self.power,
             "connects": self.connects,
             "sessions": self.sessions,
-            "attempts": self.attempts,
             "refused": self.refused,
             "lost_frames": self.lost_frames,
             "drops": self.drops,

@@ -200,6 +200,24 @@ async def test_take_over_from_outside(azure: Azure, vm: LabVm, guest: FakeGuest)
     azure.lab.gateway.take_over(vm)  # nobody there: nothing happens
 
 
+@pytest.mark.parametrize(
+    ("action", "cuts"), [("restart", False), ("restart", True), ("stop", True)]
+)
+async def test_power_and_the_session(azure: Azure, vm: LabVm, action: str, cuts: bool) -> None:
+    vm.gateway = GatewayFaults(restart_cuts=cuts)
+    socket = await azure.open()
+    await read(socket, BOX.encode())
+    url = f"{azure.lab.cloud.base_url}{vm.id}/{action.replace('stop', 'powerOff')}"
+    async with azure.http.post(url, params={"api-version": "2024-07-01"}) as answer:
+        assert answer.status == 202
+    if cuts:
+        assert (await closed(socket))[1] is None
+    else:
+        await socket.send("still here")
+        await read(socket, b"still here")
+        await socket.close()
+
+
 async def test_drop_after_client_bytes_is_in_the_middle_of_a_line(
     azure: Azure, vm: LabVm, guest: FakeGuest
 ) -> None:
@@ -227,7 +245,7 @@ async def test_drop_after_frames_or_seconds_with_a_code(
     got, code, _ = await closed(socket)
     assert (got[:6], code) == (b"onetwo", 1001)
 
-    vm.gateway = GatewayFaults(drop_after_seconds=0.01, drops=2)
+    vm.gateway = GatewayFaults(drop_after_seconds=0.01)
     socket = await azure.open()
     assert (await closed(socket))[1] is None
     assert vm.drops == 2

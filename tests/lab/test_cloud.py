@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import asyncio
+
+from serialfix.lab.cloud import Cloud, Operation
+from serialfix.lab.vm import SUBSCRIPTION, LabVm
+from tests.lab.doubles import FakeGuest
+
+
+def vm(name: str, group: str = "lab-rg", scale_set: str | None = None) -> LabVm:
+    return LabVm(guest=FakeGuest(), name=name, resource_group=group, scale_set=scale_set)
+
+
+def test_vms_are_found_in_any_case_and_only_where_they_are() -> None:
+    cloud = Cloud([vm("a"), vm("a", "other"), vm("i", scale_set="set")])
+    assert cloud.find(SUBSCRIPTION.upper(), "OTHER", "A") is cloud.vms[1]
+    assert cloud.find(SUBSCRIPTION, "lab-rg", "i") is None
+    assert cloud.instances(SUBSCRIPTION, "lab-rg", "SET") == [cloud.vms[2]]
+    assert cloud.resource_groups(SUBSCRIPTION) == {"lab-rg": "westeurope", "other": "westeurope"}
+
+
+async def test_operations_end_in_time_and_not_after_the_end_of_the_lab() -> None:
+    cloud, done = Cloud([]), []
+    quick = cloud.run(Operation("s", "l"), 0, lambda: done.append("quick"))
+    failed = cloud.run(Operation("s", "l", error=("c", "m")), 0, lambda: done.append("failed"))
+    never = cloud.run(Operation("s", "l"), None)
+    late = cloud.run(Operation("s", "l"), 0.005, lambda: done.append("late"))
+    assert quick.status == "InProgress"
+    await asyncio.sleep(0.001)
+    cloud.close()
+    await asyncio.sleep(0.01)
+    assert done == ["quick"]
+    assert [op.status for op in (quick, failed, never, late)] == [
+        "Succeeded",
+        "Failed",
+        "InProgress",
+        "InProgress",
+    ]
+
+
+def test_operation_addresses_are_as_long_as_real_ones() -> None:
+    path = Operation("s", "westeurope").path("2026-04-01")
+    assert path.startswith("/subscriptions/s/providers/Microsoft.Compute/locations/westeurope/")
+    assert 3_000 < len(path) < 3_500
+    assert "&api-version=2026-04-01&" in path
