@@ -1,0 +1,112 @@
+"""The console window of one cmd.exe: 24 rows of 80 cells, no scroll-back (sac.md §6)."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from typing import Protocol
+
+from serialfix.lab.cells import COLUMNS, ROWS, TAIL, blank_rows
+
+
+class Watcher(Protocol):
+    """The renderer behind a window."""
+
+    def changed(self) -> None:
+        """Something is different now; paint it when it is time."""
+
+    def scrolling(self, *, by_wrap: bool) -> None:
+        """The top row is about to be lost."""
+
+    def titled(self) -> None:
+        """The window has another title."""
+
+
+def width(char: str) -> int:
+    """How many cells a character takes."""
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+class Console:
+    """The window that programs write to and that renderers read.
+
+    `column` may be 80 with `delayed_wrap`: the row is full and the next character starts a new
+    one. Without it (older versions) the cursor is on the new row at once.
+    """
+
+    def __init__(self, *, delayed_wrap: bool) -> None:
+        self.rows = blank_rows()
+        self.wrapped = [False] * ROWS
+        self.row = 0
+        self.column = 0
+        self.title = ""
+        self.scrolled = 0
+        self.watcher: Watcher | None = None
+        self._delayed_wrap = delayed_wrap
+
+    def write(self, text: str) -> None:
+        """Text with CR, LF, BS, TAB; other control characters show nothing."""
+        for char in text:
+            match char:
+                case "\r":
+                    self.column = 0
+                case "\n":
+                    self._next_row(by_wrap=False)
+                case "\b":
+                    self.column = max(0, min(self.column, COLUMNS) - 1)
+                case "\t":
+                    self.write(" " * (8 - self.column % 8))
+                case _ if char >= " ":
+                    self._put(char)
+        self._tell(lambda watcher: watcher.changed())
+
+    def _put(self, char: str) -> None:
+        size = width(char)
+        if self.column + size > COLUMNS:
+            self._next_row(by_wrap=True)
+        self.rows[self.row][self.column] = char
+        if size == 2:
+            self.rows[self.row][self.column + 1] = TAIL
+        self.column += size
+        if self.column == COLUMNS and not self._delayed_wrap:
+            self._next_row(by_wrap=True)
+
+    def _next_row(self, *, by_wrap: bool) -> None:
+        self.wrapped[self.row] = by_wrap
+        if self.row < ROWS - 1:
+            self.row += 1
+            self.column = 0
+            return
+        self._tell(lambda watcher: watcher.scrolling(by_wrap=by_wrap))
+        self.column = 0
+        del self.rows[0], self.wrapped[0]
+        self.rows.append([" "] * COLUMNS)
+        self.wrapped.append(False)
+        self.scrolled += 1
+
+    def erase(self, char: str) -> None:
+        """Take back the character before the cursor, also over the border of a row."""
+        for _ in range(width(char)):
+            if self.column == 0 and self.row > 0:
+                self.row -= 1
+                self.wrapped[self.row] = False
+                self.column = COLUMNS
+            self.column = max(0, self.column - 1)
+            self.rows[self.row][self.column] = " "
+        self._tell(lambda watcher: watcher.changed())
+
+    def clear(self) -> None:
+        """As `cls` does."""
+        self.rows[:] = blank_rows()
+        self.wrapped[:] = [False] * ROWS
+        self.row = self.column = 0
+        self._tell(lambda watcher: watcher.changed())
+
+    def entitle(self, title: str) -> None:
+        """Give the window a title."""
+        self.title = title
+        self._tell(lambda watcher: watcher.titled())
+
+    def _tell(self, what: Callable[[Watcher], None]) -> None:
+        if self.watcher is not None:
+            what(self.watcher)
