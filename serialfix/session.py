@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count, pairwise
-from typing import Any, Protocol
+from typing import Any
 
 from serialfix.console import cmd, sac
 from serialfix.console.actions import CR, Action, Cause, Finished, Press, Wait
@@ -29,19 +30,6 @@ class Credentials:
     username: str
     password: Secret
     domain: str = ""
-
-
-class Recorder(Protocol):
-    """Where a session writes what it sees and does; `record.cast.CastWriter` is one."""
-
-    def output(self, data: bytes) -> None:
-        """Bytes from the console."""
-
-    def input(self, keys: bytes, *, secret: Secret | bool = False) -> None:
-        """Keys to the console."""
-
-    def marker(self, text: str) -> None:
-        """A place to jump to."""
 
 
 def new_nonce(source: random.Random | None = None) -> str:
@@ -69,11 +57,12 @@ class Session:
         *,
         nonce: str,
         patience: Patience | None = None,
-        recorder: Recorder | None = None,
+        marker: Callable[[str], None] | None = None,
     ) -> None:
         self.transport = transport
         self.patience = patience or Patience()
-        self.recorder = recorder
+        self.marker = marker or (lambda _text: None)
+        """Marks a place in the recording."""
         self.console = Console()
         self.pace = Pace()
         self.prompt = f"{nonce}>"
@@ -81,6 +70,8 @@ class Session:
         """The CMD channel that this session created; the only one it uses or closes."""
         self.others: tuple[str, ...] = ()
         """CMD channels that were there before."""
+        self.entered = False
+        """Whether Enter was pressed on the line that `run` was last given."""
         self._frames = (f"{nonce}.{n}" for n in count(1) if not _has_pair(str(n)))
         self._pending: asyncio.Task[bytes] | None = None
         self._inside = False
@@ -98,28 +89,45 @@ class Session:
         self.console.reattached()
         self._inside = False
 
-    async def open_channel(self, credentials: Credentials) -> None:
-        """From wherever the console stands to our own shell in a CMD channel of our own."""
-        await self._open(sac.SacMachine(sac.OPEN, self.patience), credentials)
+    async def open_channel(self) -> None:
+        """From wherever the console stands to the login of a new CMD channel, which is ours."""
+        await self._open(sac.State.ARRIVE)
 
-    async def rejoin(self, credentials: Credentials) -> bool:
+    async def login(self, credentials: Credentials) -> None:
+        """From the Username prompt of our channel to a shell under our own prompt."""
+        await self._play(
+            cmd.LoginMachine(
+                self.patience,
+                username=credentials.username,
+                domain=credentials.domain,
+                password=credentials.password.reveal(),
+                prompt=self.prompt,
+            )
+        )
+
+    async def rejoin(self, credentials: Credentials, *, sure: bool = True) -> bool:
         """After a drop: back to our channel, its half-typed line erased.
 
-        When the channel is gone, a new one is opened and False is returned.
+        When the channel is gone, a new one is opened and False is returned. Unless we are `sure`
+        that the guest did not restart, the channel of our name counts as ours only when it shows
+        our prompt: names are given anew after a restart (sac.md §3).
         """
-        machine = sac.SacMachine(sac.REJOIN, self.patience, own=self.channel, prompt=self.prompt)
+        self._inside = False
         if self.channel is None:
-            await self.open_channel(credentials)
+            await self._open(sac.State.ARRIVE)
+            await self.login(credentials)
             return False
+        table = sac.REJOIN if sure else sac.RECLAIM
+        machine = sac.SacMachine(table, self.patience, own=self.channel, prompt=self.prompt)
         await self._play(machine)
         if machine.state is sac.State.GONE:
             self.channel = None
-            start = sac.State.HOME
-            await self._open(sac.SacMachine(sac.OPEN, self.patience, start=start), credentials)
+            await self._open(sac.State.HOME)
+            await self.login(credentials)
             return False
         self._inside = True
         if machine.state is sac.State.LOGIN:  # SAC's time-out asks again (sac.md §5)
-            await self._login(credentials)
+            await self.login(credentials)
         else:
             await self._type("", prompt=self.prompt)
         return True
@@ -127,8 +135,9 @@ class Session:
     async def run(self, line: str, *, within: float | None = None) -> cmd.CommandResult:
         """Run one command line; `within` seconds instead of the usual deadline.
 
-        The line is entered at most once. Raises EchoMismatch when it was not entered.
+        The line is entered at most once; whether it was, `entered` tells when this raises.
         """
+        self.entered = False
         patience = self.patience if within is None else replace(self.patience, run=within)
         machine = cmd.CommandMachine(
             patience, line=line, prompt=self.prompt, frame=next(self._frames)
@@ -164,33 +173,17 @@ class Session:
             self._pending = None
         await self.transport.close()
 
-    def marker(self, text: str) -> None:
-        """Mark a place in the recording."""
-        if self.recorder is not None:
-            self.recorder.marker(text)
-
     # --- playing tables -------------------------------------------------------------------------
 
-    async def _open(self, machine: sac.SacMachine, credentials: Credentials) -> None:
+    async def _open(self, start: sac.State) -> None:
         self._titles = self.console.wire.titles
+        machine = sac.SacMachine(sac.OPEN, self.patience, start=start)
         try:
             await self._play(machine)
         finally:
             self.channel = machine.own
             self.others = tuple(channel.name for channel in machine.others)
         self._inside = True
-        await self._login(credentials)
-
-    async def _login(self, credentials: Credentials) -> None:
-        await self._play(
-            cmd.LoginMachine(
-                self.patience,
-                username=credentials.username,
-                domain=credentials.domain,
-                password=credentials.password.reveal(),
-                prompt=self.prompt,
-            )
-        )
 
     async def _play(self, machine: Machine[Any, Any]) -> None:
         """Perform a machine's states until it ends; raises the error of a FAIL state."""
@@ -214,6 +207,7 @@ class Session:
                     repairs=row.retypes or REPAIRS,
                 )
                 self.console.look_afresh()
+                self.entered = True
                 await self._send(CR)
 
     async def _watch(self, machine: Machine[Any, Any]) -> None:
@@ -328,8 +322,6 @@ class Session:
 
     async def _send(self, keys: str, *, secret: bool = False) -> None:
         data = keys.encode()
-        if self.recorder is not None:
-            self.recorder.input(data, secret=secret)
         await self.transport.send(data, secret=secret)
         self._pressed = self._now()
 
@@ -343,8 +335,6 @@ class Session:
         task, self._pending = self._pending, None
         data = task.result()
         self._learn()
-        if self.recorder is not None:
-            self.recorder.output(data)
         self.console.feed(data)
         return True
 

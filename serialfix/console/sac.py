@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from itertools import pairwise
 
@@ -528,6 +528,12 @@ REJOIN: Mapping[State, Row[State, Sight]] = {
         within="command",
         expects="the channel list",
     ),
+}
+
+_SHOW = _TO_CHANNEL[State.SHOW]
+RECLAIM: Mapping[State, Row[State, Sight]] = {
+    **REJOIN,
+    State.SHOW: replace(_SHOW, leads={**_SHOW.leads, Sight.USERNAME: State.GONE}),
 }
 
 CLOSE: Mapping[State, Row[State, Sight]] = {

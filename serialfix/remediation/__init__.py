@@ -1,1 +1,1 @@
-
+"""One VM: find, plan, apply, restart, prove, undo, resume."""

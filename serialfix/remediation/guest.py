@@ -1,0 +1,341 @@
+"""The work in the guest, on one session: read, write, read back, prove.
+
+Rules: a question may be asked again after a dropped connection, a write never: after a drop the
+value is read, and written again only when it is seen to be what it was before (design.md §2). Each
+write is in the journal, with the former value, before its first key is typed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from serialfix.console.cmd import CommandResult
+from serialfix.errors import (
+    ChannelError,
+    CommandFailed,
+    ConsoleError,
+    GatewayClosed,
+    GatewayUnreachable,
+    SerialfixError,
+    Touched,
+    TransportError,
+    VerifyMismatch,
+)
+from serialfix.model import Outcome, ProofResult, RegistryValue, StepResult
+from serialfix.playbook.plan import PlannedStep, Present, ValueId, value_id
+from serialfix.playbook.schema import Playbook, Proof, RegistryStep, Step
+from serialfix.record.journal import JournalPort
+from serialfix.remediation.events import Observer
+from serialfix.session import Credentials, Session
+from serialfix.windows import network, registry, services
+
+
+ABSENT = 1
+"""reg.exe's exit code for a missing key or value (sac.md §9)."""
+NOT_RECOGNISED = 9009
+_DROPS = (GatewayClosed, GatewayUnreachable, ChannelError)
+"""What a new attachment may cure. A take-over is not among them: somebody wants the console."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuestPatience:
+    """Bounds of the work in the guest; times in seconds."""
+
+    rejoins: int = 3
+    proof: float = 180.0
+    """For services and listeners to come up after a restart."""
+    proof_pause: float = 3.0
+
+
+class Guest:
+    """Registry and services of the VM that a session is logged in to."""
+
+    def __init__(
+        self,
+        session: Session,
+        credentials: Credentials,
+        journal: JournalPort,
+        observer: Observer,
+        patience: GuestPatience | None = None,
+    ) -> None:
+        self.session = session
+        self.journal = journal
+        self.patience = patience or GuestPatience()
+        self._credentials = credentials
+        self._observer = observer
+        self._rejoins = 0
+        self._written = False
+        """Whether Enter was pressed on a line of the present step."""
+        self._seconds: list[float] = []
+
+    @property
+    def seconds_per_line(self) -> float:
+        """What one command line took so far, on average."""
+        return sum(self._seconds) / len(self._seconds) if self._seconds else 0.0
+
+    # --- lines ----------------------------------------------------------------------------------
+
+    async def ask(self, line: str) -> CommandResult:
+        """Run a line that changes nothing; asked again after a dropped connection."""
+        while True:
+            try:
+                return await self._run(line)
+            except _DROPS as error:
+                await self._rejoin(error)
+
+    async def write(self, line: str) -> CommandResult | None:
+        """Run a line that changes something; None when a drop hides how it ended.
+
+        The connection is back then, at our prompt.
+        """
+        try:
+            return await self._run(line)
+        except _DROPS as error:
+            self._written |= self.session.entered
+            await self._rejoin(error)
+            return None
+        finally:
+            self._written |= self.session.entered
+
+    async def _run(self, line: str) -> CommandResult:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        result = await self.session.run(line)
+        self._seconds.append(loop.time() - start)
+        if result.exit_code == NOT_RECOGNISED:
+            raise CommandFailed(
+                f"the guest does not know the program in: {line} (exit code {NOT_RECOGNISED})",
+                screen=self.session.console.screen.text(),
+                remedy="Look at PATH and at %windir%\\system32 in the guest.",
+            )
+        return result
+
+    async def _rejoin(self, error: SerialfixError) -> None:
+        """Attach again and go back to our channel. Raises the error when that was done too often.
+
+        Where the prompt is not ours any more a new channel is opened.
+        """
+        self._rejoins += 1
+        if self._rejoins > self.patience.rejoins:
+            raise error
+        self._observer.warning(f"{error}; attaching again")
+        self.journal.append("dropped", error=error.slug)
+        if not isinstance(error, ChannelError):
+            await self.session.connect()
+        same = await self.session.rejoin(self._credentials)
+        self.journal.append("rejoined", channel=self.session.channel, same=same)
+
+    # --- reading --------------------------------------------------------------------------------
+
+    async def read(self, playbook: Playbook) -> Present:
+        """Every value that the playbook names, its policy twins, and the keys that are missing."""
+        wishes = [step.registry for step in playbook.steps if step.registry is not None]
+        asked = [(wish.key, wish.value) for wish in wishes]
+        twins = [(wish.policy_twin, wish.value) for wish in wishes if wish.policy_twin]
+        values: dict[ValueId, RegistryValue | None] = {}
+        keys: dict[str, bool] = {}
+        for key in _distinct(key for key, _ in asked):
+            values |= await self._values(key, [name for other, name in asked if other == key])
+        for key in _distinct(key for key, _ in asked):
+            if not any(values[value_id(k, n)] is not None for k, n in asked if k == key):
+                await self._look_for(key, keys)
+        for key in _distinct(key for key, _ in twins):
+            names = [n for k, n in twins if k == key and value_id(k, n) not in values]
+            if names and (keys.get(key.lower(), True)):
+                values |= await self._values(key, names)
+        for step in playbook.steps:
+            if step.registry_key is not None:
+                await self._look_for(step.registry_key.key, keys)
+        return Present(values, keys)
+
+    async def _values(self, key: str, names: Sequence[str]) -> dict[ValueId, RegistryValue | None]:
+        """Values of one key, a few per line; what was not answered clearly is asked alone."""
+        found: dict[ValueId, RegistryValue | None] = {}
+        for group in registry.batches(_distinct(names)):
+            answers: dict[str, RegistryValue | None] = {}
+            if len(group) > 1:
+                result = await self.ask(registry.query_many(key, group))
+                if result.complete:
+                    answers = registry.answers(result.output, group)
+            for name in group:
+                value = answers[name] if name in answers else await self.value(key, name)
+                found[value_id(key, name)] = value
+            self._observer.progress(f"read {len(found)} of {len(names)} values of {key}")
+        return found
+
+    async def value(self, key: str, name: str) -> RegistryValue | None:
+        """One value; None when it is absent. Raises CommandFailed when the answer is unclear."""
+        line = registry.query(key, name)
+        result = await self.ask(line)
+        if result.exit_code == ABSENT:
+            return None
+        value = registry.values(result.output).get(name.lower())
+        if result.exit_code or value is None:
+            raise CommandFailed(
+                f"no clear answer to: {line} (exit code {result.exit_code})",
+                expected=f"a row with {name}",
+                screen=self.session.console.screen.text(),
+                remedy="Look at the recording: the value may be of a type or length that cannot "
+                "be read on the console.",
+            )
+        return value
+
+    async def _look_for(self, key: str, keys: dict[str, bool]) -> None:
+        """Whether a key exists, and which of the keys above it do: `reg add` creates them all."""
+        for path in registry.ancestors(key):
+            if path.lower() not in keys:
+                result = await self.ask(registry.key_exists(path))
+                if result.exit_code not in (0, ABSENT):
+                    raise CommandFailed(f"no clear answer whether {path} exists")
+                keys[path.lower()] = result.exit_code == 0
+            if keys[path.lower()]:
+                return
+
+    # --- writing --------------------------------------------------------------------------------
+
+    async def apply(self, number: int, step: Step, planned: PlannedStep) -> StepResult:
+        """Bring one step about and read it back.
+
+        Raises StepError when it cannot be verified; TransportError and ConsoleError when the
+        console is lost. `touched` in them tells what is known of the guest.
+        """
+        self.session.marker(f"step:{number} {step.id}")
+        if planned.outcome is Outcome.OK:
+            return _result(planned, Outcome.OK, after=planned.before)
+        self._written = False
+        try:
+            if step.registry is not None:
+                await self._apply_value(step.id, step.registry, planned)
+            elif step.registry_key is not None:
+                await self._apply_key(step.id, step.registry_key.key)
+        except SerialfixError as error:
+            if self._written and isinstance(error, TransportError | ConsoleError):
+                error.touched = Touched.MAYBE
+            error.state = error.state or f"step {step.id}"
+            self.journal.append("step_failed", step=step.id, error=error.slug)
+            raise
+        self.session.marker(f"step:{number} verified")
+        return _result(planned, Outcome.CHANGED, after=planned.wanted)
+
+    async def _apply_value(self, step_id: str, wish: RegistryStep, planned: PlannedStep) -> None:
+        former = planned.before
+        if former is None and await self.value(wish.key, wish.value) is not None:
+            raise VerifyMismatch(
+                f"{wish.key}, {wish.value} was absent when the plan was made, and is there now",
+                remedy="Somebody else changes this VM. Run it again.",
+            )
+        wanted = wish.wanted
+        line = (
+            registry.delete(wish.key, wish.value)
+            if wanted is None
+            else registry.add(wish.key, wish.value, wanted)
+        )
+        after = former
+        for _ in range(self.patience.rejoins + 1):
+            self.journal.append("step_entering", step=step_id, former=former, line=line)
+            result = await self.write(line)
+            after = await self.value(wish.key, wish.value)
+            if after == wanted:
+                self.journal.append("step_verified", step=step_id, after=after)
+                return
+            if result is not None and result.exit_code:
+                raise CommandFailed(
+                    f"{line} ended with exit code {result.exit_code}; the value is "
+                    f"{_text(after)}, wanted {_text(wanted)}",
+                    touched=Touched.NO if after == former else Touched.MAYBE,
+                    screen="\n".join(result.output),
+                    remedy="Look at the message above: access denied means that the account is no "
+                    "administrator.",
+                )
+            if result is not None or after != former:
+                break
+            # The line was lost with the connection: the value is seen to be what it was.
+        raise VerifyMismatch(
+            f"{wish.key}, {wish.value} reads back as {_text(after)}, wanted {_text(wanted)}",
+            touched=Touched.NO if after == former else Touched.YES,
+            expected=_text(wanted),
+            remedy="The command reported success, but the value is not there. Security software "
+            "or a policy may guard this key.",
+        )
+
+    async def _apply_key(self, step_id: str, key: str) -> None:
+        """Remove a key that holds nothing."""
+        content = await self.ask(registry.list_key(key))
+        if content.exit_code == 0 and not (content.complete and registry.is_empty(content.output)):
+            raise CommandFailed(
+                f"{key} is not empty, so it stays",
+                touched=Touched.NO,
+                remedy="Something else lives there now; remove it by hand if it should go.",
+            )
+        line = registry.delete_key(key)
+        self.journal.append("step_entering", step=step_id, former="present", line=line)
+        await self.write(line)
+        if (await self.ask(registry.key_exists(key))).exit_code != ABSENT:
+            raise VerifyMismatch(f"{key} is still there", touched=Touched.MAYBE)
+        self.journal.append("step_verified", step=step_id, after="absent")
+
+    # --- proving --------------------------------------------------------------------------------
+
+    async def prove_values(self, playbook: Playbook) -> list[ProofResult]:
+        """Read every value again; one result for all of them."""
+        present = await self.read(playbook)
+        wrong = [
+            f"{step.registry.value} is {_text(present.value(step.registry))}"
+            for step in playbook.steps
+            if step.registry is not None and present.value(step.registry) != step.registry.wanted
+        ]
+        total = sum(step.registry is not None for step in playbook.steps)
+        if wrong:
+            return [ProofResult("registry", Outcome.FAILED, "; ".join(wrong))]
+        return [ProofResult("registry", Outcome.OK, f"{total} values are as wanted")]
+
+    async def prove(self, proof: Proof) -> ProofResult:
+        """A service or listener, waited for while the guest comes up."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.patience.proof
+        while True:
+            result = await self._look_at(proof)
+            if result.outcome is not Outcome.FAILED or loop.time() >= deadline:
+                return result
+            self._observer.progress(result.text)
+            await asyncio.sleep(self.patience.proof_pause)
+
+    async def _look_at(self, proof: Proof) -> ProofResult:
+        if proof.service is not None:
+            name = proof.service.name
+            found = services.state((await self.ask(services.query(name))).output)
+            right = found == proof.service.state.upper()
+            text = f"service {name} is {found or 'unknown to the guest'}"
+            return ProofResult(proof.id, Outcome.OK if right else Outcome.FAILED, text)
+        port = proof.listener.port if proof.listener is not None else 0
+        try:
+            result = await self.ask(network.listeners(port))
+        except CommandFailed as error:
+            return ProofResult(proof.id, Outcome.UNKNOWN, f"not shown: {error}")
+        if any("netstat" in row for row in result.output):  # unknown program, in any language
+            return ProofResult(proof.id, Outcome.UNKNOWN, "not shown: the guest has no netstat")
+        up = network.listens(result.output, port)
+        text = f"{'something' if up else 'nothing'} listens on TCP port {port}"
+        return ProofResult(proof.id, Outcome.OK if up else Outcome.FAILED, text)
+
+
+def _result(planned: PlannedStep, outcome: Outcome, *, after: object) -> StepResult:
+    return StepResult(
+        id=planned.id,
+        kind=planned.kind,
+        title=planned.title,
+        outcome=outcome,
+        before=planned.before,
+        after=after,
+        wanted=planned.wanted,
+    )
+
+
+def _text(value: RegistryValue | None) -> str:
+    return "absent" if value is None else str(value)
+
+
+def _distinct(items: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(items))

@@ -1,0 +1,119 @@
+"""What the journals of this machine tell: past runs, and where an interrupted one stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from serialfix.errors import RecordError
+from serialfix.record.journal import Journal, Record, RunStore
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One run in a list. `outcome` is `interrupted` when the run has no end in its journal."""
+
+    run_id: str
+    started: str
+    vm: str
+    playbook: str
+    outcome: str
+    touched: str
+
+
+@dataclass(slots=True)
+class Standing:
+    """The fold of a journal: what of a run is done, and what is not known."""
+
+    playbook: str = ""
+    vm_id: str = ""
+    purpose: str = ""
+    absent_keys: tuple[str, ...] = ()
+    planned: bool = False
+    former: dict[str, Any] = field(default_factory=dict)
+    """Former values of the steps that were entered, in the order of their first entering."""
+    verified: set[str] = field(default_factory=set)
+    channel: str | None = None
+    """The channel that is still open, as far as the journal knows."""
+    last_channel: str | None = None
+    prompt: str = ""
+    restart_requested: bool = False
+    restart_token: str | None = None
+    restart_operation: str | None = None
+    restart_done: bool = False
+    outcome: str = ""
+    undo_of: str | None = None
+
+    @property
+    def touched(self) -> str:
+        """`yes` with a verified step, `maybe` with one that was only entered."""
+        if self.verified:
+            return "yes"
+        return "maybe" if self.former else "no"
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run came to its good end."""
+        return self.outcome in ("ok", "changed", "would_change")
+
+
+def fold(records: Iterable[Record]) -> Standing:
+    """Where a run stands after these records."""
+    now = Standing()
+    for record in records:
+        match record["kind"]:
+            case "run_started":
+                now.playbook = record["playbook"]
+                now.purpose = record["purpose"]
+                now.undo_of = record.get("undo_of")
+            case "target":
+                now.vm_id = record["vm_id"]
+            case "planned" if not now.planned:
+                now.planned = True
+                now.absent_keys = tuple(record["absent_keys"])
+            case "step_entering":
+                now.former.setdefault(record["step"], record["former"])
+            case "step_verified":
+                now.verified.add(record["step"])
+            case "channel_opened":
+                now.channel = now.last_channel = record["channel"]
+                now.prompt = record["prompt"]
+            case "rejoined":
+                now.channel = now.last_channel = record["channel"]
+            case "left":
+                now.channel = None if record["clean"] else now.channel
+            case "restart_requested":
+                now.restart_requested = True
+            case "restart_accepted":
+                now.restart_token = record["continuation_token"]
+                now.restart_operation = record["operation"]
+            case "restart_done":
+                now.restart_done = True
+            case "run_ended":
+                now.outcome = record["outcome"]
+    return now
+
+
+def runs(state_dir: Path) -> list[RunSummary]:
+    """The runs of a state folder, newest first; a damaged journal shows as `damaged`."""
+    found = []
+    for folder in RunStore(state_dir).list():
+        try:
+            records = Journal.read(folder.journal_path)
+        except RecordError:
+            found.append(RunSummary(folder.run_id, "", "", "", "damaged", "unknown"))
+            continue
+        now = fold(records)
+        found.append(
+            RunSummary(
+                run_id=folder.run_id,
+                started=records[0]["at"] if records else "",
+                vm=now.vm_id.rsplit("/", 1)[-1],
+                playbook=now.playbook,
+                outcome=now.outcome or "interrupted",
+                touched=now.touched,
+            )
+        )
+    return found[::-1]

@@ -1,0 +1,87 @@
+"""What a run amounts to: outcome, touched, and a result for every step, reached or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from serialfix.errors import (
+    ConsoleError,
+    PreflightError,
+    RestartError,
+    SerialfixError,
+    Touched,
+    TransportError,
+    UsageError,
+)
+from serialfix.model import Outcome, RestartResult, StepResult
+from serialfix.playbook.plan import Plan
+from serialfix.playbook.schema import Playbook
+from serialfix.remediation.history import Standing
+from serialfix.remediation.work import Work
+
+
+def touched(now: Standing, error: SerialfixError | None) -> Touched:
+    """`yes` with a verified step; else what the error knows."""
+    if now.verified:
+        return Touched.YES
+    return error.touched if error is not None else Touched.NO
+
+
+def outcome(
+    error: SerialfixError | None,
+    touched: Touched,
+    *,
+    restart: RestartResult | None,
+    plan: Plan | None,
+) -> Outcome:
+    """The outcome of the whole run; `plan` is that of a check."""
+    match error:
+        case None if plan is not None:
+            return Outcome.WOULD_CHANGE if plan.changes else Outcome.OK
+        case None:
+            return Outcome.CHANGED if touched is Touched.YES else Outcome.OK
+        case PreflightError():
+            return Outcome.REFUSED
+        case UsageError() if touched is Touched.NO:
+            return Outcome.NOT_STARTED
+        case TransportError() | ConsoleError() if touched is Touched.NO:
+            return Outcome.UNREACHABLE
+        case _ if touched is Touched.MAYBE:
+            return Outcome.UNKNOWN
+        case RestartError() if restart is not None and restart.outcome is Outcome.UNKNOWN:
+            return Outcome.UNKNOWN
+        case _:
+            return Outcome.FAILED
+
+
+def steps(
+    playbook: Playbook, work: Work | None, earlier: Mapping[str, Any], *, check: bool
+) -> tuple[StepResult, ...]:
+    """Every step of the playbook. `earlier`: former values that an earlier process changed."""
+    plan = work.plan if work else None
+    planned = {step.id: step for step in plan.steps} if plan else {}
+    results = []
+    for step in playbook.steps:
+        if work is not None and step.id in work.steps:
+            results.append(work.steps[step.id])
+            continue
+        wanted = step.registry.wanted if step.registry else "absent"
+        before = planned[step.id].before if step.id in planned else None
+        ended, after = Outcome.NOT_STARTED, None
+        if check and step.id in planned:
+            ended = planned[step.id].outcome
+        elif work is None and step.id in earlier:
+            ended, before, after = Outcome.CHANGED, earlier[step.id], wanted
+        results.append(
+            StepResult(
+                id=step.id,
+                kind=step.kind,
+                title=step.title,
+                outcome=ended,
+                before=before,
+                after=after,
+                wanted=wanted,
+            )
+        )
+    return tuple(results)

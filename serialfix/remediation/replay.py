@@ -1,0 +1,113 @@
+"""Replay: the tables, the plan and the steps against a recording, with no network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from serialfix.console.machine import Patience
+from serialfix.errors import RecordError, ReplayMismatch, SerialfixError
+from serialfix.playbook.load import parse_playbook
+from serialfix.playbook.plan import Plan
+from serialfix.record.cast import MARKER, Cast, read_cast
+from serialfix.record.journal import MemoryJournal
+from serialfix.remediation.events import Silence
+from serialfix.remediation.guest import GuestPatience
+from serialfix.remediation.work import DECLINED, OUTCOME, Purpose, Work, WorkPatience
+from serialfix.secrets import Secret
+from serialfix.session import Credentials, Session
+from serialfix.transport.replay import ReplayTransport
+from serialfix.virtual_time import run_virtual
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """A replay that went as recorded. `outcome` is `ok` or the slug of the error it ended with."""
+
+    outcome: str
+    keys: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"replayed as recorded: {self.keys} keystrokes, {self.seconds:.1f} s of session, "
+            f"ended with {self.outcome}"
+        )
+
+
+def replay(path: Path) -> ReplayResult:
+    """Play a recording of ours again. Costs no waiting: time is virtual.
+
+    Raises ReplayMismatch at the first keystroke that differs, and when it ends otherwise than
+    recorded; RecordError when the file is no recording of a serialfix session.
+    """
+    cast = read_cast(path)
+    return run_virtual(_replay(path, cast))
+
+
+async def _replay(path: Path, cast: Cast) -> ReplayResult:
+    about = cast.about
+    try:
+        work = _work(cast, about, transport := ReplayTransport(cast))
+        purpose = Purpose(about["purpose"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordError(
+            f"{path} is not a recording of a serialfix session: {error}",
+            remedy="Replay works on the session-*.cast files of a run.",
+        ) from None
+    markers = [event.data for event in cast.events if event.code == MARKER]
+    recorded = next((m.removeprefix(OUTCOME) for m in markers if m.startswith(OUTCOME)), None)
+    ended = "ok"
+    try:
+        await _perform(work, purpose, about, declined=DECLINED in markers)
+    except ReplayMismatch:
+        raise
+    except SerialfixError as error:
+        ended = error.slug
+    transport.finish()
+    if recorded is not None and ended != recorded:
+        raise ReplayMismatch(
+            f"the replay ended with {ended}, the recording with {recorded}",
+            expected=recorded,
+            screen=work.session.console.screen.text(),
+        )
+    keys = sum(len(event.data) for event in cast.events if event.code == "i")
+    return ReplayResult(ended, keys, cast.events[-1].time if cast.events else 0.0)
+
+
+def _work(cast: Cast, about: Any, transport: ReplayTransport) -> Work:
+    lengths = cast.secrets
+    password = Secret(_stand_in(lengths[0] if lengths else 1), "guest_password")
+    session = Session(transport, nonce=about["nonce"], patience=Patience(**about["patience"]))
+    if about["reclaim"]:
+        session.channel, session.prompt = about["reclaim"], about["reclaim_prompt"]
+    return Work(
+        playbook=parse_playbook(about["playbook"], file="the recording's playbook").playbook,
+        session=session,
+        credentials=Credentials(about["username"], password, about["domain"]),
+        journal=MemoryJournal(),
+        observer=Silence(),
+        restart_allowed=about["restart_allowed"],
+        earlier=dict.fromkeys(about["earlier"]),
+        patience=WorkPatience(**about["work_patience"]),
+        guest_patience=GuestPatience(**about["guest_patience"]),
+    )
+
+
+async def _perform(work: Work, purpose: Purpose, about: Any, *, declined: bool) -> None:
+    async def decide(_plan: Plan) -> bool:
+        return not declined
+
+    match purpose:
+        case Purpose.CHECK:
+            await work.check()
+        case Purpose.APPLY:
+            await work.apply(decide, reclaim=bool(about["reclaim"]))
+        case Purpose.PROVE:
+            await work.prove(former_channel=about["former_channel"])
+
+
+def _stand_in(length: int) -> str:
+    """As many keys as the password had, without equal neighbours: those are typed differently."""
+    return "".join("ab"[at % 2] for at in range(length))

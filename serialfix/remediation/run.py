@@ -1,0 +1,572 @@
+"""A run on one VM, with Azure around the console: find, preflight, work, restart, prove, report.
+
+Order of safety: the journal exists before anybody attaches; the undo playbook is on disk before the
+first change; the restart is in the journal before it is asked for, and its continuation token
+before it is waited for; there is at most one restart in a run, over all its processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import random
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import serialfix
+from serialfix.console.machine import Patience
+from serialfix.errors import (
+    ConfigError,
+    Interrupted,
+    RecordError,
+    RestartError,
+    SerialfixError,
+    UnsafeStep,
+    UsageError,
+)
+from serialfix.model import Outcome, RegistryValue, RestartResult, RunResult, VmRef
+from serialfix.playbook.load import LoadedPlaybook, dump_playbook, parse_playbook
+from serialfix.playbook.plan import Plan
+from serialfix.record.cast import CastWriter, read_cast
+from serialfix.record.evidence import transcript, write_evidence
+from serialfix.record.journal import RunFolder, RunStore, default_state_dir
+from serialfix.remediation import outcomes
+from serialfix.remediation.events import Observer
+from serialfix.remediation.guest import GuestPatience
+from serialfix.remediation.history import RunSummary, Standing, fold, runs
+from serialfix.remediation.way_back import undo_playbook
+from serialfix.remediation.work import Purpose, Work, WorkPatience
+from serialfix.result import run_json
+from serialfix.secrets import Redactor, Secret
+from serialfix.session import Credentials, Session, new_nonce
+from serialfix.transport.gateway import GatewayPatience, GatewayTransport
+from serialfix.transport.replay import RecordingTransport
+
+
+if TYPE_CHECKING:
+    from serialfix.azure.identity import Azure, AzurePatience
+    from serialfix.azure.vm import VmFacts
+
+__all__ = [
+    "Credentials",
+    "RunOptions",
+    "RunPatience",
+    "RunSummary",
+    "resume",
+    "run",
+    "runs",
+    "undo",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RunPatience:
+    """All deadlines of a run, in seconds; one place to shrink them for tests."""
+
+    console: Patience = field(default_factory=Patience)
+    gateway: GatewayPatience = field(default_factory=GatewayPatience)
+    azure: AzurePatience | None = None
+    guest: GuestPatience = field(default_factory=GuestPatience)
+    work: WorkPatience = field(default_factory=WorkPatience)
+    restart: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a run needs besides its playbook. `vm_id` is a full ARM id; it wins over names."""
+
+    guest: Credentials
+    environ: Mapping[str, str]
+    vm: str | None = None
+    resource_group: str | None = None
+    subscription: str | None = None
+    vm_id: str | None = None
+    instance_id: str | None = None
+    check: bool = False
+    snapshot: bool = False
+    restart: bool = True
+    state_dir: Path | None = None
+    patience: RunPatience = field(default_factory=RunPatience)
+
+
+async def run(playbook: LoadedPlaybook, options: RunOptions, observer: Observer) -> RunResult:
+    """Run a playbook on one VM.
+
+    Errors and interruptions are in the result, with their exit code; only a run that cannot even
+    be journalled raises RecordError.
+    """
+    return await _Run(playbook, options, observer).execute()
+
+
+async def undo(run_id: str, options: RunOptions, observer: Observer) -> RunResult:
+    """Put back what a run has changed. Raises TargetError, UsageError when there is no such run."""
+    store = RunStore(_state_dir(options))
+    folder = store.open(run_id)
+    now = fold(_read(folder))
+    path = folder.path / "undo.yaml"
+    if not path.exists():
+        raise UsageError(f"run {folder.run_id} has changed nothing, so there is nothing to undo")
+    playbook = parse_playbook(path.read_text("utf-8"), file=str(path))
+    options = replace(options, vm_id=now.vm_id)
+    return await _Run(playbook, options, observer, undo_of=folder.run_id).execute()
+
+
+async def resume(run_id: str, options: RunOptions, observer: Observer) -> RunResult:
+    """Go on with a run that was interrupted. Raises TargetError, UsageError."""
+    store = RunStore(_state_dir(options))
+    folder = store.open(run_id)
+    now = fold(_read(folder))
+    if now.complete:
+        raise UsageError(
+            f"run {folder.run_id} is complete ({now.outcome}); there is nothing to resume"
+        )
+    if now.purpose == Purpose.CHECK:
+        raise UsageError(f"run {folder.run_id} was a check; run it again instead")
+    path = folder.path / "playbook.yaml"
+    playbook = parse_playbook(path.read_text("utf-8"), file=str(path))
+    if now.vm_id:
+        options = replace(options, vm_id=now.vm_id)
+    return await _Run(
+        playbook, options, observer, resumed=(folder.run_id, now), undo_of=now.undo_of
+    ).execute()
+
+
+class _Run:
+    """One process's part of a run."""
+
+    def __init__(
+        self,
+        playbook: LoadedPlaybook,
+        options: RunOptions,
+        observer: Observer,
+        *,
+        undo_of: str | None = None,
+        resumed: tuple[str, Standing] | None = None,
+    ) -> None:
+        self._loaded = playbook
+        self._playbook = playbook.playbook
+        self._options = options
+        self._patience = options.patience
+        self._observer = _Clocked(observer)
+        self._undo_of = undo_of
+        self._resumed = resumed is not None
+        self._before = resumed[1] if resumed else Standing()
+        self._redactor = Redactor([options.guest.password])
+        store = RunStore(_state_dir(options), redactor=self._redactor)
+        self._folder = store.open(resumed[0]) if resumed else store.create(_new_run_id())
+        self._journal = self._folder.journal
+        self._undo_path = self._folder.path / "undo.yaml"
+        self._ref: VmRef | None = None
+        self._work: Work | None = None
+        self._casts: list[CastWriter] = []
+        self._restart: RestartResult | None = None
+        self._warnings: list[str] = []
+        self._proof: Work | None = None
+
+    async def execute(self) -> RunResult:
+        """Everything, up to the report."""
+        error: SerialfixError | None = None
+        try:
+            if self._resumed:
+                self._journal.append("run_resumed", version=serialfix.__version__)
+            else:
+                (self._folder.path / "playbook.yaml").write_text(self._loaded.text, "utf-8")
+                self._journal.append(
+                    "run_started",
+                    playbook=self._playbook.name,
+                    sha256=self._loaded.sha256,
+                    purpose=Purpose.CHECK if self._options.check else Purpose.APPLY,
+                    undo_of=self._undo_of,
+                    user=_user(),
+                    version=serialfix.__version__,
+                )
+            await self._perform()
+        except SerialfixError as caught:
+            error = caught
+        except OSError as caught:
+            error = RecordError(
+                f"cannot write to {self._folder.path}: {caught.strerror}",
+                remedy="Free some space, or give another folder with --state-dir.",
+            )
+        except asyncio.CancelledError:
+            error = Interrupted(
+                "interrupted",
+                remedy=f"`serialfix resume {self._folder.run_id}` goes on from here.",
+            )
+        finally:
+            for cast in self._casts:
+                cast.close()
+        return self._report(error)
+
+    async def _perform(self) -> None:
+        from serialfix.azure.identity import Azure
+        from serialfix.azure.vm import find_vm, preflight
+
+        options = self._options
+        async with AsyncExitStack() as stack:
+            self._observer.phase("find", options.vm or options.vm_id or "")
+            azure = await stack.enter_async_context(
+                Azure(
+                    environ=options.environ,
+                    subscription=options.subscription,
+                    run_id=self._folder.run_id,
+                    observer=self._observer.progress,
+                    patience=self._patience.azure,
+                )
+            )
+            self._ref = await find_vm(
+                azure,
+                name=options.vm,
+                resource_group=options.resource_group,
+                vm_id=options.vm_id,
+                instance_id=options.instance_id,
+            )
+            stack.enter_context(self._folder.lock_vm(self._ref.id))
+            self._observer.phase("preflight", self._ref.id)
+            facts = await preflight(azure, self._ref)
+            self._ref = facts.ref
+            self._journal.append("target", vm_id=facts.ref.id, os=facts.os_name)
+            for note in facts.notes:
+                self._warn(note)
+            await self._on_console(azure, facts)
+            await self._after_changes(azure)
+
+    # --- the console ----------------------------------------------------------------------------
+
+    async def _on_console(self, azure: Azure, facts: VmFacts) -> None:
+        """The first session: everything up to the last verified step."""
+        if self._before.restart_requested:
+            return  # all was verified before the restart was asked for
+        purpose = Purpose.CHECK if self._options.check else Purpose.APPLY
+        work = self._work = self._session(azure, purpose)
+        if self._before.channel is not None:
+            work.session.channel = self._before.channel
+            work.session.prompt = self._before.prompt
+        if self._options.check:
+            await work.check()
+        else:
+            await work.apply(
+                lambda plan: self._decide(azure, facts, plan),
+                reclaim=self._before.channel is not None,
+            )
+
+    async def _decide(self, azure: Azure, facts: VmFacts, plan: Plan) -> bool:
+        """Everything that must be settled before the first change."""
+        way_back = self._way_back(plan)
+        confirmed = await asyncio.to_thread(self._observer.confirm, plan)
+        self._journal.append("confirmed" if confirmed else "declined")
+        if not confirmed:
+            return False
+        if self._options.snapshot:
+            from serialfix.azure.disks import snapshot_os_disk
+
+            self._observer.phase("snapshot", "of the OS disk")
+            snapshot = await snapshot_os_disk(azure, facts, self._folder.run_id)
+            self._journal.append("snapshot", id=snapshot)
+            self._observer.progress(snapshot)
+        _write_durably(self._undo_path, way_back)
+        return True
+
+    def _way_back(self, plan: Plan) -> str:
+        """The undo playbook's text. Raises UnsafeStep when a former value cannot be put back."""
+        kept = None
+        if self._undo_path.exists():  # a former process of this run saw the values before us
+            kept = parse_playbook(self._undo_path.read_text("utf-8")).playbook
+        planned = [record for record in self._journal.records if record["kind"] == "planned"]
+        text = dump_playbook(
+            undo_playbook(
+                self._playbook,
+                plan,
+                run_id=self._folder.run_id,
+                absent_keys=planned[-1]["absent_keys"],
+                kept=kept,
+            )
+        )
+        if self._redactor.redact(text) != text:
+            raise UnsafeStep(
+                "a former value holds the guest's password, so it cannot be kept for the way back",
+                remedy="Nothing was changed. Keep that value by hand, then change the step.",
+            )
+        return text
+
+    def _session(self, azure: Azure, purpose: Purpose) -> Work:
+        """A new session with its recording."""
+        ref = self._ref
+        if ref is None:
+            raise ConfigError("no VM was found yet")
+        guest = self._options.guest
+        nonce = new_nonce()
+        number = len(list(self._folder.path.glob("*.cast"))) + 1
+        cast = CastWriter(
+            self._folder.path / f"session-{number}-{purpose}.cast",
+            header={
+                "purpose": purpose,
+                "run_id": self._folder.run_id,
+                "vm": ref.label,
+                "playbook": self._loaded.text,
+                "nonce": nonce,
+                "username": guest.username,
+                "domain": guest.domain,
+                "reclaim": self._before.channel if purpose is Purpose.APPLY else None,
+                "reclaim_prompt": self._before.prompt,
+                "former_channel": self._last_channel(),
+                "earlier": sorted(self._earlier()),
+                "restart_allowed": self._options.restart,
+                "patience": asdict(self._patience.console),
+                "work_patience": asdict(self._patience.work),
+                "guest_patience": asdict(self._patience.guest),
+                "version": serialfix.__version__,
+            },
+            redactor=self._redactor,
+            clock=asyncio.get_running_loop().time,
+        )
+        self._casts.append(cast)
+
+        async def connect_url() -> str:
+            from serialfix.azure.serialport import connect
+
+            return await connect(azure, ref)
+
+        async def token() -> Secret:
+            secret = await azure.token()
+            self._redactor.add(secret)
+            return secret
+
+        transport = GatewayTransport(
+            connect_url=connect_url,
+            token=token,
+            environ=self._options.environ,
+            patience=self._patience.gateway,
+        )
+        session = Session(
+            RecordingTransport(transport, cast),
+            nonce=nonce,
+            patience=self._patience.console,
+            marker=cast.marker,
+        )
+        return Work(
+            playbook=self._playbook,
+            session=session,
+            credentials=guest,
+            journal=self._journal,
+            observer=self._observer,
+            restart_allowed=self._options.restart,
+            earlier=self._earlier(),
+            patience=self._patience.work,
+            guest_patience=self._patience.guest,
+        )
+
+    def _earlier(self) -> dict[str, Any]:
+        """Former values of the steps that an earlier process of this run entered."""
+        return {step: _former(value) for step, value in self._before.former.items()}
+
+    def _last_channel(self) -> str | None:
+        return fold(self._journal.records).last_channel
+
+    # --- the restart ----------------------------------------------------------------------------
+
+    async def _after_changes(self, azure: Azure) -> None:
+        """Restart, once, and prove; only after every step was verified."""
+        now = fold(self._journal.records)
+        if self._options.check:
+            return
+        plan = self._work.plan if self._work else None
+        changed = bool(now.verified) or now.restart_requested
+        wanted = plan.restart if plan else False
+        if changed and self._playbook.restart != "never" and self._options.restart:
+            wanted = True
+        if not wanted:
+            if changed and self._playbook.restart != "never":
+                self._warn("the VM was not restarted; the changes take effect when it is")
+            return
+        await self._restart_once(azure, now)
+        self._proof = self._session(azure, Purpose.PROVE)
+        await self._proof.prove(former_channel=now.last_channel)
+
+    async def _restart_once(self, azure: Azure, now: Standing) -> None:
+        from serialfix.azure.restart import begin_restart, resume_restart
+        from serialfix.azure.vm import power_state
+
+        ref = self._ref
+        if ref is None:
+            raise ConfigError("no VM was found yet")
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        if now.restart_done:
+            self._restart = RestartResult(Outcome.CHANGED, now.restart_operation)
+            return
+        self._observer.phase("restart", "through the compute API")
+        self._restart = RestartResult(Outcome.UNKNOWN, now.restart_operation)
+        if now.restart_token is not None:
+            operation = await resume_restart(azure, ref, now.restart_token)
+        elif now.restart_requested:
+            raise RestartError(
+                "a former process asked for the restart and was killed before Azure's answer was "
+                "kept: whether the VM restarted is not known, and it is not restarted again",
+                remedy="Look in the VM's activity log for the restart of this run "
+                f"(correlation id {self._folder.run_id}). When there was none, restart it by hand: "
+                "all changes are verified in the registry.",
+            )
+        else:
+            self._journal.append("restart_requested")
+            operation = await begin_restart(azure, ref)
+            self._journal.append(
+                "restart_accepted",
+                operation=operation.id,
+                continuation_token=operation.continuation_token,
+            )
+        self._restart = RestartResult(Outcome.UNKNOWN, operation.id)
+        try:
+            await operation.wait(
+                timeout=self._patience.restart,
+                on_poll=lambda status: self._observer.progress(f"the restart: {status}"),
+            )
+            state = await power_state(azure, ref)
+        except RestartError:
+            self._restart = RestartResult(Outcome.FAILED, operation.id, loop.time() - start)
+            raise
+        self._journal.append("restart_done", power_state=state)
+        self._restart = RestartResult(Outcome.CHANGED, operation.id, loop.time() - start)
+        if state.lower().removeprefix("powerstate/") != "running":
+            raise RestartError(
+                f"after the restart the VM is {state}",
+                remedy="Start it (`az vm start`); then `serialfix resume` makes the proof.",
+            )
+
+    # --- the report -----------------------------------------------------------------------------
+
+    def _report(self, error: SerialfixError | None) -> RunResult:
+        """The result, its evidence and the journal's end. Never raises a SerialfixError."""
+        self._observer.phase("report")
+        result = self._result(error)
+        paths = [cast.path for cast in self._casts]
+        try:
+            redacted = self._redactor.redact_data(run_json(result))
+            undo_path = self._undo_path
+            evidence = write_evidence(
+                self._folder.path / "evidence",
+                redactor=self._redactor,
+                result=redacted,
+                journal=self._folder.journal_path,
+                transcript_text="\n".join(
+                    transcript(read_cast(path), redactor=self._redactor) for path in paths
+                ),
+                recordings=paths,
+                playbook_text=self._loaded.text,
+                undo_text=undo_path.read_text("utf-8") if undo_path.exists() else None,
+            )
+            result = replace(result, evidence=str(evidence))
+            self._journal.append("run_ended", outcome=result.outcome, exit_code=result.exit_code)
+        except (SerialfixError, OSError) as failed:
+            self._observer.warning(f"the evidence is incomplete: {failed}")
+        self._folder.close()
+        return result
+
+    def _result(self, error: SerialfixError | None) -> RunResult:
+        now = fold(self._journal.records)
+        touched = outcomes.touched(now, error)
+        if error is not None:
+            error.touched = touched
+        ref = self._ref
+        works = [work for work in (self._work, self._proof) if work is not None]
+        warnings = [*self._warnings, *(text for work in works for text in work.warnings)]
+        return RunResult(
+            run_id=self._folder.run_id,
+            vm_id=ref.id if ref else self._options.vm_id or "",
+            vm_name=ref.label if ref else self._options.vm or "",
+            playbook=self._playbook.name,
+            playbook_version=self._playbook.version,
+            playbook_sha256=self._loaded.sha256,
+            outcome=outcomes.outcome(
+                error,
+                touched,
+                restart=self._restart,
+                plan=self._work.plan if self._work and self._options.check else None,
+            ),
+            exit_code=error.exit_code if error else 0,
+            touched=str(touched),
+            steps=outcomes.steps(
+                self._playbook, self._work, self._earlier(), check=self._options.check
+            ),
+            restart=self._restart,
+            proof=tuple(proof for work in works for proof in work.proof),
+            warnings=tuple(dict.fromkeys(warnings)),
+            error=self._redactor.redact_data(error.facts()) if error else None,
+            journal=str(self._folder.journal_path),
+            recordings=tuple(str(cast.path) for cast in self._casts),
+            undo=str(self._undo_path) if now.former and self._undo_path.exists() else None,
+            duration_s=self._observer.elapsed,
+            phases=self._observer.phases,
+        )
+
+    def _warn(self, text: str) -> None:
+        self._warnings.append(text)
+        self._observer.warning(text)
+
+
+class _Clocked:
+    """An observer in between, which measures the phases."""
+
+    def __init__(self, inner: Observer) -> None:
+        self._inner = inner
+        self._start = self._phase_start = asyncio.get_running_loop().time()
+        self._phase = ""
+        self.phases: dict[str, float] = {}
+        self.progress = inner.progress
+        self.warning = inner.warning
+        self.plan = inner.plan
+        self.step = inner.step
+        self.confirm = inner.confirm
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return asyncio.get_running_loop().time() - self._start
+
+    def phase(self, name: str, detail: str = "") -> None:
+        """As the inner observer; the time of the former phase is kept."""
+        now = asyncio.get_running_loop().time()
+        if self._phase:
+            self.phases[self._phase] = self.phases.get(self._phase, 0.0) + now - self._phase_start
+        self._phase, self._phase_start = name, now
+        self._inner.phase(name, detail)
+
+
+def _former(value: Any) -> Any:
+    return RegistryValue.from_json(value) if isinstance(value, dict) else value
+
+
+def _state_dir(options: RunOptions) -> Path:
+    return options.state_dir or default_state_dir(options.environ)
+
+
+def _read(folder: RunFolder) -> list[dict[str, Any]]:
+    from serialfix.record.journal import Journal
+
+    return Journal.read(folder.journal_path)
+
+
+def _new_run_id() -> str:
+    now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return f"{now}-{new_nonce(random.SystemRandom())}"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def _write_durably(path: Path, text: str) -> None:
+    """On disk before this returns: the way back must survive a power cut."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,333 @@
+"""The console part of a run; the same live and in replay.
+
+A `Work` is one session with a purpose: `check` reads and plans, `apply` also changes, `prove` comes
+back after a restart. What it types depends only on the playbook, on its purpose and on what the
+console answers, so that a recording can be replayed keystroke by keystroke.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from serialfix.errors import (
+    ConsoleError,
+    GatewayClosed,
+    GatewayUnreachable,
+    LoginRejected,
+    RestartError,
+    SerialfixError,
+    StepError,
+    Touched,
+    UsageError,
+)
+from serialfix.model import Outcome, ProofResult, StepResult
+from serialfix.playbook.plan import Plan, make_plan
+from serialfix.playbook.schema import Playbook
+from serialfix.record.journal import JournalPort
+from serialfix.remediation.events import Observer
+from serialfix.remediation.guest import Guest, GuestPatience
+from serialfix.session import Credentials, Session
+
+
+class Purpose(StrEnum):
+    """What a session is for."""
+
+    CHECK = "check"
+    APPLY = "apply"
+    PROVE = "prove"
+
+
+DECLINED = "declined"
+"""Marker in a recording: the plan was not confirmed."""
+OUTCOME = "outcome:"
+"""Marker at its end: `ok`, or the slug of the error."""
+
+_COMES_BACK = (GatewayClosed, GatewayUnreachable, ConsoleError, StepError)
+"""What a guest that is still coming up shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkPatience:
+    """Bounds of coming back after a restart, in seconds."""
+
+    boot: float = 900.0
+    look: float = 5.0
+    """Between two attempts to attach."""
+    reboot: float = 15.0
+    """Until the next look when the guest shows no sign of a restart."""
+    reboot_looks: int = 2
+
+
+class Work:
+    """One session's worth of work. Results are kept as they come, so that an error loses none."""
+
+    def __init__(
+        self,
+        *,
+        playbook: Playbook,
+        session: Session,
+        credentials: Credentials,
+        journal: JournalPort,
+        observer: Observer,
+        restart_allowed: bool = True,
+        earlier: Mapping[str, Any] | None = None,
+        patience: WorkPatience | None = None,
+        guest_patience: GuestPatience | None = None,
+    ) -> None:
+        self.session = session
+        self.plan: Plan | None = None
+        self.steps: dict[str, StepResult] = {}
+        self.proof: list[ProofResult] = []
+        self.warnings: list[str] = []
+        self._playbook = playbook
+        self._credentials = credentials
+        self._journal = journal
+        self._observer = observer
+        self._restart_allowed = restart_allowed
+        self._earlier = earlier or {}
+        self._patience = patience or WorkPatience()
+        self._guest = Guest(session, credentials, journal, observer, guest_patience)
+
+    # --- purposes -------------------------------------------------------------------------------
+
+    async def check(self) -> None:
+        """Attach, read, plan, leave."""
+        async with self._session_end():
+            await self._attach()
+            await self._make_plan()
+
+    async def apply(
+        self, decide: Callable[[Plan], Awaitable[bool]], *, reclaim: bool = False
+    ) -> None:
+        """Attach, read, plan, change what `decide` agrees to, leave.
+
+        Where nothing will restart, the proof is made at once. `reclaim` goes back to the channel
+        of a former process. Raises UsageError when the plan is declined.
+        """
+        async with self._session_end():
+            await self._attach(reclaim=reclaim)
+            plan = await self._make_plan()
+            if plan.changes:
+                if not await decide(plan):
+                    self.session.marker(DECLINED)
+                    raise UsageError(
+                        "the plan was not confirmed", remedy="Nothing was changed in the VM."
+                    )
+                await self._change(plan)
+            else:
+                for planned in plan.steps:
+                    self._keep(planned.id, Outcome.OK)
+            if not self._will_restart(plan):
+                self._observer.phase("prove")
+                await self._prove(values=bool(plan.changes))
+
+    async def prove(self, *, former_channel: str | None) -> None:
+        """After a restart: attach until the guest answers, and prove that all holds.
+
+        `former_channel` is the channel used before; a restart begins to count anew, which proves
+        it (sac.md §3), while a repainted boot banner proves nothing (§6.1).
+        Raises RestartError.
+        """
+        async with self._session_end():
+            await self._come_back(former_channel)
+            try:
+                await self._prove(values=True)
+            except (ConsoleError, StepError) as error:
+                raise _unproven(error) from error
+            if failed := [proof.text for proof in self.proof if proof.outcome is Outcome.FAILED]:
+                raise RestartError(
+                    f"after the restart: {'; '.join(failed)}",
+                    remedy="The changes are in the registry. Look at the service and its event "
+                    "log, or take the changes back with `serialfix undo`.",
+                )
+
+    # --- parts ----------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _session_end(self) -> AsyncIterator[None]:
+        """Whatever happens inside: leave the console, and mark in the recording how it ended."""
+        ended = "interrupted"
+        try:
+            yield
+            ended = "ok"
+        except SerialfixError as error:
+            ended = error.slug
+            raise
+        finally:
+            await self._leave()
+            self.session.marker(OUTCOME + ended)
+
+    async def _come_back(self, former_channel: str | None) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience.boot
+        looks = 0
+        while True:
+            pause = self._patience.look
+            try:
+                await self._attach()
+                if _counts_anew(former_channel, self.session.channel):
+                    break
+                looks += 1
+                if looks > self._patience.reboot_looks:
+                    self._warn("Azure reports the restart; the guest itself gave no sign of it")
+                    break
+                pause = self._patience.reboot
+                self._observer.progress("the guest has not restarted yet")
+            except LoginRejected as error:
+                raise _unproven(error) from error
+            except _COMES_BACK as error:
+                if loop.time() >= deadline:
+                    raise _unproven(error) from error
+                self._observer.progress(f"not back yet: {error}")
+            await self._leave(quietly=True)
+            await asyncio.sleep(pause)
+
+    async def _attach(self, *, reclaim: bool = False) -> None:
+        self._observer.phase("attach", "through the serial console")
+        self.session.marker("attach")
+        await self.session.connect()
+        if reclaim:
+            same = await self.session.rejoin(self._credentials, sure=False)
+            self._journal.append("rejoined", channel=self.session.channel, same=same)
+        else:
+            try:
+                await self.session.open_channel()
+            finally:
+                if self.session.channel is not None:
+                    self._journal.append(
+                        "channel_opened",
+                        channel=self.session.channel,
+                        prompt=self.session.prompt,
+                        others=list(self.session.others),
+                    )
+            self._observer.phase("login", f"as {self._credentials.username}")
+            self.session.marker("login")
+            await self.session.login(self._credentials)
+        if self.session.others:
+            self._warn(
+                f"other CMD channels are open on this VM ({', '.join(self.session.others)}): "
+                "somebody may be working in them; they are left alone, but a restart ends them"
+            )
+
+    async def _make_plan(self) -> Plan:
+        self._observer.phase("plan", "reading the present values")
+        self.session.marker("plan")
+        present = await self._guest.read(self._playbook)
+        plan = make_plan(
+            self._playbook,
+            present,
+            restart_allowed=self._restart_allowed,
+            seconds_per_change=2 * self._guest.seconds_per_line,
+        )
+        self.plan = plan
+        self.warnings += plan.warnings
+        self._journal.append(
+            "planned",
+            steps=[
+                {"step": step.id, "before": step.before, "wanted": step.wanted}
+                for step in plan.steps
+            ],
+            absent_keys=[key for key, there in present.keys.items() if not there],
+        )
+        self._observer.plan(plan)
+        return plan
+
+    async def _change(self, plan: Plan) -> None:
+        self._observer.phase("apply", f"{plan.changes} of {len(plan.steps)} steps")
+        for number, (step, planned) in enumerate(
+            zip(self._playbook.steps, plan.steps, strict=True), start=1
+        ):
+            try:
+                result = await self._guest.apply(number, step, planned)
+            except SerialfixError as error:
+                unknown = error.touched is Touched.MAYBE
+                self._keep(
+                    step.id, Outcome.UNKNOWN if unknown else Outcome.FAILED, error=str(error)
+                )
+                raise
+            self._keep(step.id, result.outcome, after=result.after)
+            self._observer.step(number, len(plan.steps), self.steps[step.id])
+
+    def _keep(
+        self, step_id: str, outcome: Outcome, *, after: Any = None, error: str | None = None
+    ) -> None:
+        """Keep a step's result. What an earlier process of this run changed counts as changed."""
+        if self.plan is None:
+            return
+        planned = next(step for step in self.plan.steps if step.id == step_id)
+        before = planned.before
+        if outcome is Outcome.OK:
+            after = before
+            if step_id in self._earlier and self._earlier[step_id] != planned.wanted:
+                outcome, before = Outcome.CHANGED, self._earlier[step_id]
+                self._journal.append("step_verified", step=step_id, after=after)
+        self.steps[step_id] = StepResult(
+            id=step_id,
+            kind=planned.kind,
+            title=planned.title,
+            outcome=outcome,
+            before=before,
+            after=after,
+            wanted=planned.wanted,
+            error=error,
+        )
+
+    def _will_restart(self, plan: Plan) -> bool:
+        return plan.restart or bool(
+            self._earlier and self._restart_allowed and self._playbook.restart != "never"
+        )
+
+    async def _prove(self, *, values: bool) -> None:
+        """The values, unless they were read a moment ago, and what the playbook asks for."""
+        self.session.marker("prove")
+        if values:
+            self.proof = await self._guest.prove_values(self._playbook)
+        else:
+            self.proof = [
+                ProofResult("registry", Outcome.OK, f"{len(self.steps)} steps are as wanted")
+            ]
+        for wish in self._playbook.proofs:
+            self.proof.append(await self._guest.prove(wish))
+        for proof in self.proof:
+            self._journal.append("proof", id=proof.id, outcome=proof.outcome, text=proof.text)
+            if proof.outcome is Outcome.UNKNOWN:
+                self._warn(f"{proof.id}: {proof.text}")
+
+    async def _leave(self, *, quietly: bool = False) -> None:
+        """Out of our channel, whatever happened; says so when that could not be done."""
+        if self.session.channel is not None:
+            if not quietly:
+                self._observer.phase("leave")
+            self.session.marker("leave")
+            left = await self.session.leave()
+            self._journal.append("left", clean=not left)
+            if left:
+                self._warn(f"the console was not left clean: {left}")
+        await self.session.close()
+
+    def _warn(self, text: str) -> None:
+        self.warnings.append(text)
+        self._observer.warning(text)
+
+
+def _counts_anew(former: str | None, now: str | None) -> bool:
+    """Whether the channels' numbers show a restart: they only climb while Windows runs."""
+    old, new = (re.search(r"\d+$", name or "") for name in (former, now))
+    return old is None or new is None or int(new[0]) <= int(old[0])
+
+
+def _unproven(error: SerialfixError) -> RestartError:
+    return RestartError(
+        f"the VM was restarted, and its console does not prove that it is well: {error}",
+        state=error.state,
+        expected=error.expected,
+        screen=error.screen,
+        remedy="The changes are in the registry. Look at the VM's boot diagnostics; "
+        "`serialfix resume` makes the proof again.",
+    )
