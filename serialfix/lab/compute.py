@@ -118,7 +118,7 @@ async def change_power(call: Call) -> web.Response:
     vm = call.vm
     name = call.request.path.rstrip("/").rpartition("/")[2].lower()
     action = next(a for key, a in POWER_ACTIONS.items() if key.lower() == name)
-    if action.needs_running and vm.power != "running":
+    if action.needs_running and vm.power_state != "running":
         raise refuse(
             409,
             "OperationNotAllowed",
@@ -140,7 +140,7 @@ async def change_power(call: Call) -> web.Response:
         if fails
         else None,
     )
-    if vm.power == action.after and not restart:
+    if vm.power_state == action.after and not restart:
         return accepted(call, call.cloud.run(operation, 0))
     if not (fails or hangs):
         vm.power = action.during
@@ -264,7 +264,7 @@ async def put_snapshot(call: Call) -> web.Response:
 async def run_command(call: Call) -> web.Response:
     """Run command needs a running VM and its agent (azure.md §9); it prints nothing here."""
     vm, body = call.vm, await call.json()
-    if vm.power != "running":
+    if vm.power_state != "running":
         raise refuse(
             409,
             "OperationNotAllowed",

@@ -87,9 +87,9 @@ def _row(vm: LabVm) -> dict[str, Any]:
     properties["extended"] = {
         "instanceView": {
             "powerState": {
-                "code": f"PowerState/{vm.power}",
+                "code": f"PowerState/{vm.power_state}",
                 "level": "Info",
-                "displayStatus": POWER_TEXT[vm.power],
+                "displayStatus": POWER_TEXT[vm.power_state],
             }
         }
     }

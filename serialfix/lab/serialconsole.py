@@ -82,7 +82,7 @@ async def connect(call: Call) -> web.Response:
             "Azure Serial Console requires boot diagnostics to be enabled. Please enable boot "
             "diagnostics for this virtual machine.",
         )
-    if vm.power != "running" or not vm.port_enabled:
+    if vm.power_state != "running" or not vm.port_enabled:
         raise refuse(
             400,
             "VirtualMachineNotRunning",

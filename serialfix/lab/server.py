@@ -16,10 +16,11 @@ from serialfix.lab.arm import Arm
 from serialfix.lab.certificates import make_certificates, server_context
 from serialfix.lab.cloud import Cloud
 from serialfix.lab.gateway import Gateway
+from serialfix.lab.guest import PASSWORD, USERNAME
 from serialfix.lab.identity import IdentityEndpoint, Tokens
 from serialfix.lab.switches import ArmDelays, ArmFaults
 from serialfix.lab.truth import truth_routes
-from serialfix.lab.vm import PASSWORD, USERNAME, LabVm
+from serialfix.lab.vm import LabVm
 
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Lab:
 
     @property
     def vms(self) -> list[LabVm]:
-        """All of them; more may be added while the lab runs."""
+        """All of them. More may be added while the lab runs; power their guests on yourself."""
         return self.cloud.vms
 
     def vm(self, name: str) -> LabVm:

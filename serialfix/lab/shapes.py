@@ -84,7 +84,7 @@ def instance_view(vm: LabVm) -> dict[str, Any]:
             "platformUpdateDomain": 0,
             "platformFaultDomain": 0,
         }
-    if vm.power != "deallocated":
+    if vm.power_state != "deallocated":
         if vm.agent_ready:
             view |= {
                 "computerName": vm.name,
@@ -112,7 +112,7 @@ def instance_view(vm: LabVm) -> dict[str, Any]:
     state = vm.provisioning.lower()
     view["statuses"] = [
         _status(f"ProvisioningState/{state}", f"Provisioning {state}", time=now),
-        _status(f"PowerState/{vm.power}", POWER_TEXT[vm.power]),
+        _status(f"PowerState/{vm.power_state}", POWER_TEXT[vm.power_state]),
     ]
     return view
 
@@ -140,7 +140,7 @@ def disk_json(vm: LabVm) -> dict[str, Any]:
             },
             "diskSizeGB": 127,
             "diskSizeBytes": 127 * 1024**3,
-            "diskState": "Attached" if vm.power == "running" else "Reserved",
+            "diskState": "Attached" if vm.power_state == "running" else "Reserved",
             "provisioningState": "Succeeded",
             "uniqueId": str(uuid.uuid5(uuid.NAMESPACE_OID, vm.os_disk)),
             "timeCreated": "2024-11-21T03:24:18.3166432+00:00",

@@ -14,8 +14,6 @@ from serialfix.model import VmRef
 
 SUBSCRIPTION = "3f1c7a52-8f0e-4d56-9a9b-6c2f0d1e7b44"
 RESOURCE_GROUP = "lab-rg"
-USERNAME = "azureadmin"
-PASSWORD = "Lab-Passw0rd-42!"  # noqa: S105  # of guests that live in this process only
 
 Power = Literal["running", "stopped", "deallocated", "starting", "stopping", "deallocating"]
 POWER_TEXT: dict[Power, str] = {
@@ -127,6 +125,13 @@ class LabVm:
         """The `vmId` that ARM and the guest's firmware know."""
         return str(uuid.uuid5(uuid.NAMESPACE_URL, self.id.lower()))
 
+    @property
+    def power_state(self) -> Power:
+        """What Azure reports: a guest that shut itself down has stopped."""
+        if self.power == "running" and not getattr(self.guest, "running", True):
+            return "stopped"
+        return self.power
+
     def count(self, what: str, faults: GatewayFaults) -> int:
         """How often this happened under these switches, this time included."""
         self.counts[faults, what] += 1
@@ -138,7 +143,7 @@ class LabVm:
         return {
             "name": self.name,
             "id": self.id,
-            "power": self.power,
+            "power": self.power_state,
             "connects": self.connects,
             "sessions": self.sessions,
             "refused": self.refused,

@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from serialfix.lab.guest import PASSWORD
 from serialfix.lab.server import Lab, LabThread, serve
 from serialfix.lab.vm import SUBSCRIPTION, LabVm
 from tests.lab.doubles import FakeGuest
@@ -94,4 +95,4 @@ async def test_serve_prints_what_a_shell_can_evaluate() -> None:
         stdout=asyncio.subprocess.PIPE, env={"PATH": os.environ["PATH"]},
     )  # fmt: skip
     out, _ = await shell.communicate()
-    assert out.decode().split() == [SUBSCRIPTION, "Lab-Passw0rd-42!"]
+    assert out.decode().split() == [SUBSCRIPTION, PASSWORD]
