@@ -48,6 +48,9 @@ class Secret:
         raise TypeError(f"{self!r} cannot be pickled")
 
 
+_HOLD = 4096  # characters beyond the longest secret that a stream holds back at most
+
+
 class _Span(NamedTuple):
     start: int
     end: int
@@ -63,6 +66,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         self._markers: dict[str, str] = {}
+        self._longest = 0
         for secret in secrets:
             self.add(secret)
 
@@ -70,6 +74,7 @@ class Redactor:
         """Redact this one too, from now on."""
         for variant in _variants(secret.reveal()):
             self._markers.setdefault(variant, repr(secret))
+            self._longest = max(self._longest, len(variant))
 
     def redact(self, text: str) -> str:
         """The text without secrets."""
@@ -161,8 +166,8 @@ class RedactedStream:
         held = [each for each in self._queue if each.kind == kind and each.rest]
         text = "".join(each.rest for each in held)
         spans, decided = self._redactor._scan(text)
-        if final:
-            decided = len(text)
+        if final or len(text) > self._redactor._longest + _HOLD:
+            decided = len(text)  # a flood of NULs, or of one character, must not stop the stream
         start = 0
         for each in held:
             end = start + len(each.rest)

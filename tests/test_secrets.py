@@ -134,6 +134,12 @@ class TestRedactedStream:
         stream = RedactedStream(Redactor([PASSWORD]))
         assert stream.feed("o", "Password: ") == [Piece("o", "Password: ")]
 
+    def test_a_flood_does_not_stop_it(self) -> None:
+        stream = RedactedStream(Redactor([Secret("hunter2", "pw")]))
+        stream.feed("o", "h")
+        out = [each for _ in range(100) for each in stream.feed("o", "\0" * 100)]
+        assert "".join(each.text for each in out).startswith("h" + "\0" * 4096)
+
     @settings(deadline=None)
     @given(
         VALUES, st.lists(st.tuples(st.sampled_from("oim"), st.text(LETTERS + "Z\0", max_size=4)))
