@@ -96,7 +96,8 @@ class _Paper:
 
     def _flush_keys(self) -> None:
         if self._keys:
-            self._lines.append(f"[{self._keys_at:9.3f}] typed: {printable(self._keys)}")
+            keys = re.sub(r"(\\x..)\1{3,}", _repeated, printable(self._keys))
+            self._lines.append(f"[{self._keys_at:9.3f}] typed: {keys}")
             self._keys = ""
 
     def _take_rows(self, *, all_of_them: bool) -> None:
@@ -110,6 +111,11 @@ class _Paper:
                 self._written[top + y] = text
                 if text:
                     self._lines.append(f"{'':11} | {printable(text)}")
+
+
+def _repeated(run: re.Match[str]) -> str:
+    """A row of backspaces as `\\x08 (80 times)`."""
+    return f"{run[1]} ({len(run[0]) // len(run[1])} times)"
 
 
 def write_evidence(

@@ -90,6 +90,10 @@ class TestTranscript:
     def test_a_marker_cannot_forge_a_line(self) -> None:
         assert lines(("m", "step\n[ 9.9] \x1b[2J")) == [r"-- step\n[ 9.9] \x1b[2J --"]
 
+    def test_a_row_of_backspaces_is_counted(self) -> None:
+        keys = "\x1b\t0" + "\b" * 80 + "\r"
+        assert lines(("i", keys)) == [r"typed: \x1b\t0\x08 (80 times)\r"]
+
     def test_redacted_again(self) -> None:
         text = transcript(cast(("o", "hunt\x1b[0mer2\r\n")), redactor=REDACTOR)
         assert "| <redacted:guest_password>" in text
