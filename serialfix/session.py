@@ -32,6 +32,10 @@ class Credentials:
     domain: str = ""
 
 
+_SLOWEST_TICK = 0.15
+"""Seconds; a longer pause within an echo is no renderer's tick but a hesitation."""
+
+
 def new_nonce(source: random.Random | None = None) -> str:
     """A short name that no other session has, without equal neighbours (slow consoles lose them).
 
@@ -200,9 +204,11 @@ class Session:
                 self.console.look_afresh()
                 await self._send(machine.keys)
             case Step.ENTER | Step.ENTER_MASKED:
+                before = self.console.screen.before_cursor()
+                at_sac = isinstance(machine, sac.SacMachine)
                 await self._type(
                     machine.keys,
-                    prompt=self.console.screen.before_cursor(),
+                    prompt=sac.PROMPT if at_sac else before,
                     secret=row.step is Step.ENTER_MASKED,
                     repairs=row.retypes or REPAIRS,
                 )
@@ -237,7 +243,6 @@ class Session:
         self, line: str, *, prompt: str, secret: bool = False, repairs: int = REPAIRS
     ) -> None:
         """Have a line typed and verified; nothing is entered."""
-        self.pace.settle = max(self.pace.settle, self._settle())
         typist = Typist(
             line,
             prompt,
@@ -245,6 +250,7 @@ class Session:
             secret=secret,
             whole_clear=prompt == sac.PROMPT,
             repairs=repairs,
+            frame=self._settle(),
         )
         cause = Cause.START
         waiting: tuple[str, float] | None = None
@@ -262,7 +268,7 @@ class Session:
                         waiting = (what, now + within)
                         self._last = now
                     until = waiting[1] if quiet is None else min(waiting[1], self._last + quiet)
-                    if await self._receive(until - now):
+                    if await self._receive(until - now, echo=prompt == self.prompt):
                         cause = Cause.OUTPUT
                         self._check_place()
                     else:
@@ -318,14 +324,14 @@ class Session:
         """
         if self.console.wire.titles > self._titles:
             return 0.0
-        return min(0.3, max(0.03, 2 * self._tick))
+        return max(0.03, 2 * self._tick)
 
     async def _send(self, keys: str, *, secret: bool = False) -> None:
         data = keys.encode()
         await self.transport.send(data, secret=secret)
         self._pressed = self._now()
 
-    async def _receive(self, seconds: float) -> bool:
+    async def _receive(self, seconds: float, *, echo: bool = False) -> bool:
         """Take what comes within `seconds`; False when nothing came."""
         if self._pending is None:
             self._pending = asyncio.create_task(self.transport.receive())
@@ -334,17 +340,17 @@ class Session:
             return False
         task, self._pending = self._pending, None
         data = task.result()
-        self._learn()
+        self._learn(echo)
         self.console.feed(data)
         return True
 
-    def _learn(self) -> None:
-        """Measure the guest: the time to an echo, and the tick of its renderer."""
+    def _learn(self, echo: bool) -> None:
+        """Measure the guest: the time to an answer, and the tick at which it paints an echo."""
         now = self._now()
         if self._pressed is not None:
             self.pace.echo = min(3.0, max(0.25, 0.7 * self.pace.echo, 5 * (now - self._pressed)))
             self._pressed = None
-        elif now - self._last < 0.25:
+        elif echo and now - self._last < _SLOWEST_TICK:
             self._tick = max(0.9 * self._tick, now - self._last)
         self._last = now
 

@@ -102,6 +102,7 @@ class Channel:
 
 
 _CHANNEL = re.compile(r"^\s?(\d)\s+\((\w)(\w)\)\s+(\S.*)$")
+_PROMPTS = re.compile(rf"(?:{PROMPT})+")
 _CREATED = re.compile(r"^EVENT:\s+A new channel has been created\.")
 _NAMED = re.compile(r"^Channel: (Cmd\d+)$", re.IGNORECASE)
 
@@ -156,8 +157,14 @@ def _says(*texts: str) -> Callable[[SacMachine, Console], bool]:
     return lambda _machine, console: any(text in row for row in console.fresh for text in texts)
 
 
+def _prompted(console: Console) -> bool:
+    """SAC's prompt, alone or repeated: an event brings one, the command's end another."""
+    before = console.screen.before_cursor()
+    return _PROMPTS.fullmatch(before) is not None and console.screen.at_prompt(before)
+
+
 def _at_sac(_machine: SacMachine, console: Console) -> bool:
-    return bool(console.fresh) and console.screen.at_prompt(PROMPT)
+    return bool(console.fresh) and _prompted(console)
 
 
 def _revealed(_machine: SacMachine, console: Console) -> bool:
@@ -221,7 +228,7 @@ def _none_new(machine: SacMachine, console: Console) -> bool:
 
 def _created(machine: SacMachine, console: Console) -> bool:
     """`EVENT: A new channel` and the line with its name (other events name theirs, §3)."""
-    if not console.screen.at_prompt(PROMPT):
+    if not _prompted(console):
         return False
     known = {channel.name.lower() for channel in machine.others}
     rows = console.fresh

@@ -87,11 +87,15 @@ class Typist:
     whole_clear: bool = False
     repairs: int = REPAIRS
     within: float = 30.0
+    frame: float = 0.0
+    """Seconds that a painting renderer needs for its frame; 0 for a stream."""
     sent: int = 0
     _state: _State = _State.SEND
     _best: int = 0
     _failed: int = 0
+    _excess: int = 0
     _repaired: bool = False
+    _rested: bool = False
     _probing: bool = False
     _mark: Mark | None = None
 
@@ -103,6 +107,8 @@ class Typist:
         """The next action, given why we are asked and what the screen shows."""
         over = cause in (Cause.QUIET, Cause.EXPIRED)
         match self._state:
+            case _State.SEND if self.whole_clear and not screen.at_prompt(self.prompt):
+                return self._clear(screen)
             case _State.SEND:
                 return self._send()
             case _State.PAUSE:
@@ -131,10 +137,11 @@ class Typist:
                 end = at  # the second of the pair opens the next burst, after the gap
                 break
             if probe:
-                end, self._probing = at + 1, True
+                # After a repair the pair had all the time in the world: that proves no gap.
+                end, self._probing = at + 1, not (at == start and self._rested)
                 break
-        self.sent = end
-        look = self._probing or end == len(self.line) or self.pace.burst < WHOLE_LINE
+        self.sent, self._rested = end, False
+        look = probe or end == len(self.line) or self.pace.burst < WHOLE_LINE
         self._state = _State.ECHO if look else _State.PAUSE
         return Press(self.line[start:end], secret=self.secret)
 
@@ -155,7 +162,7 @@ class Typist:
             if over:
                 return self._right()
             # A key taken as lost may still be on its way.
-            settle = max(self.pace.settle, self.pace.echo / 2 if self._repaired else 0)
+            settle = max(self.pace.settle, self.frame, self.pace.echo / 2 * self._repaired)
             return Wait("the echo to settle", self.within, quiet=settle)
         if over:
             return self._repair(shown, screen)
@@ -170,15 +177,17 @@ class Typist:
     def _repair(self, shown: str | None, screen: Screen) -> Action:
         """The echo is not what was sent: learn from it, erase what is wrong, go on from there."""
         self._count(_common(shown or "", self.wanted), screen)
-        self._repaired = True
+        self._repaired = self._rested = True
         if shown and _single(shown) == _single(self.wanted):
             self.pace.lost_repeat()
         elif shown:
             self.pace.lost_other()
-        if self.whole_clear:
-            self._state, self._mark, self.sent = _State.ERASE, screen.mark(), 0
-            return Press(BACKSPACE * SAC_LINE + CR)
-        return self._erase(screen)
+        return self._clear(screen) if self.whole_clear else self._erase(screen)
+
+    def _clear(self, screen: Screen) -> Action:
+        """SAC: empty the buffer as a whole; the Enter on it gives a new prompt."""
+        self._state, self._mark, self.sent = _State.ERASE, screen.mark(), 0
+        return Press(BACKSPACE * SAC_LINE + CR)
 
     def _erase(self, screen: Screen) -> Action:
         shown = screen.typed(self.prompt)
@@ -186,12 +195,12 @@ class Typist:
         if self.secret and shown != self.wanted:
             good = 0  # stars do not tell which key is missing
         self.sent = good
-        excess = len(self.line) if shown is None else len(shown) - good
-        if excess == 0:
+        self._excess = len(self.line) if shown is None else len(shown) - good
+        if self._excess == 0:
             return self._go_on()
         self._state = _State.ERASE
         # Backspaces are equal neighbours too: where repeats are lost they go one by one.
-        return Press(BACKSPACE * (1 if GAPS[self.pace.gap] else excess))
+        return Press(BACKSPACE * (1 if GAPS[self.pace.gap] else self._excess))
 
     def _erased(self, over: bool, screen: Screen) -> Action:
         shown = screen.typed(self.prompt)
@@ -200,7 +209,10 @@ class Typist:
         if not over:
             quiet = GAPS[self.pace.gap] or self.pace.echo
             return Wait("the wrong keys to be erased", self.within, quiet=quiet)
-        self._count(-1 if shown is None else len(self.line) - len(shown), screen)
+        excess = len(self.line) if shown is None else len(shown) - _common(shown, self.wanted)
+        if excess >= self._excess:
+            self.pace.lost_repeat()
+            self._count(-1, screen)
         return self._erase(screen)
 
     def _cleared(self, over: bool, screen: Screen) -> Action:
@@ -211,8 +223,7 @@ class Typist:
             return self._send()
         if over:
             self._count(-1, screen)
-            self._mark = screen.mark()
-            return Press(BACKSPACE * SAC_LINE + CR)
+            return self._clear(screen)
         return Wait("a new prompt", self.within, quiet=0.05 if fresh else self.pace.echo)
 
     def _count(self, progress: int, screen: Screen) -> None:

@@ -53,7 +53,8 @@ _BLOCK = re.compile(
 )
 _BLOCK_LIMIT = 4100
 """An XML block is about 400 characters; what stays open longer than this is not one."""
-_OPENERS = ("<channel-switch>", "<machine-info>", '<INSTANCE CLASSNAME="BLUESCREEN">')
+_STOP_OPENER = '<INSTANCE CLASSNAME="BLUESCREEN">'
+_OPENERS = ("<channel-switch>", "<machine-info>", _STOP_OPENER)
 
 _STRING_STARTS = "]P^_X"
 """After ESC: OSC, DCS, PM, APC, SOS; all end with BEL or ESC backslash."""
@@ -116,6 +117,8 @@ class Wire:
         for match in _BLOCK.finditer(buffer):
             if match.end() <= seen:
                 continue
+            if match["info"] and _STOP_OPENER in buffer[start : match.start()]:
+                break  # the machine-info of a Stop error that is not complete yet
             pieces.append(buffer[max(seen, start) : match.end()])
             pieces.append(_signal(match))
             start = match.end()

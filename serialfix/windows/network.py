@@ -14,6 +14,6 @@ def listeners(port: int) -> str:
 
 
 def listens(rows: Iterable[str], port: int) -> bool:
-    """Whether one of the rows is a listener: the foreign address 0.0.0.0:0 says so in any language."""
+    """Whether a row is a listener: the foreign address 0.0.0.0:0 says so in any language."""
     row = re.compile(rf"^\s*TCP\s+\S+:{port}\s+(0\.0\.0\.0|\[::\]):0\s")
     return any(row.match(text + " ") for text in rows)

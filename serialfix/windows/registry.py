@@ -128,7 +128,7 @@ def _key(key: str) -> str:
 def _data(value: RegistryValue) -> str:
     match value.data:
         case int(number):
-            # Equal neighbours are what slow consoles lose: 4294967295 is typed faster than 0xffffffff.
+            # Slow consoles lose equal neighbours: 4294967295 is typed faster than 0xffffffff.
             forms = [hex(number), str(number)]
             return min(forms, key=lambda text: sum(a == b for a, b in pairwise(text)))
         case bytes(raw):
@@ -138,7 +138,7 @@ def _data(value: RegistryValue) -> str:
         case items:
             if any(not item or "\\0" in item for item in items):
                 raise UnsafeStep(
-                    f"REG_MULTI_SZ {list(items)!r} cannot be typed: reg.exe ends it at an empty text",
+                    f"REG_MULTI_SZ {list(items)!r} cannot be typed: an empty text ends it",
                     remedy="Nothing was typed. Set this value another way, e.g. by a .reg file.",
                 )
             return quoted("\\0".join(items)) if items else '""'

@@ -11,7 +11,7 @@ from serialfix.errors import UnsafeStep
 
 
 LINE_LIMIT = 1000
-"""Far below cmd.exe's 8,191 and the portal's 2,048; 13 rows of the screen, so it can be compared."""
+"""Far below cmd.exe's 8,191 and the portal's 2,048: 13 rows of the screen, to be compared whole."""
 _PLAIN = re.compile(r"[A-Za-z0-9_.:\\-]+")
 _REFUSED = '"%'
 
@@ -33,8 +33,8 @@ def quoted(text: str) -> str:
         )
     if _PLAIN.fullmatch(text) and not text.endswith("\\"):
         return text
-    tail = len(text) - len(text.rstrip("\\"))
-    return f'"{text}{"\\" * tail}"'
+    tail = "\\" * (len(text) - len(text.rstrip("\\")))
+    return f'"{text}{tail}"'
 
 
 def line(text: str) -> str:

@@ -1,0 +1,87 @@
+"""The questions that are asked of the picture."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serialfix.console.screen import COLUMNS, Screen
+
+
+def drawn(text: str) -> Screen:
+    """A screen with this on it."""
+    screen = Screen()
+    screen.feed(text)
+    return screen
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=600))
+def test_typed_gives_back_what_follows_the_prompt(line: str) -> None:
+    """Over any number of wrapped rows, blanks at the end included."""
+    screen = drawn("old text\r\nq7k>" + line)
+    assert screen.typed("q7k>") == line
+
+
+def test_typed_sees_text_behind_the_cursor() -> None:
+    """What stands behind the cursor belongs to the line that Enter would take."""
+    assert drawn("q7k>dir /s\x1b[3D").typed("q7k>") is None
+
+
+def test_typed_without_the_prompt() -> None:
+    """Another shell's line is not ours."""
+    assert drawn("C:\\>dir").typed("q7k>") is None
+
+
+def test_at_prompt_wants_the_prompt_alone_under_the_cursor() -> None:
+    """A prompt with a line behind it, or above the cursor, is none."""
+    assert drawn("q7k>").at_prompt("q7k>")
+    assert not drawn("q7k>x").at_prompt("q7k>")
+    assert not drawn("q7k>\r\n").at_prompt("q7k>")
+    assert not drawn("!SAC>").at_prompt("SAC>")
+
+
+def test_since_counts_lines_over_scrolling() -> None:
+    """The rows below a mark stay the same rows when the screen scrolls."""
+    screen = drawn("\r\n" * 23 + "SAC>ch")
+    mark = screen.mark()
+    screen.feed("\r\none\r\ntwo\r\nSAC>")
+    assert screen.since(mark) == ["one", "two", "SAC>"]
+
+
+def test_since_is_lost_with_a_cleared_screen() -> None:
+    """After ESC[2J a repaint brings old text: nothing in it counts as new."""
+    screen = drawn("SAC>cmd")
+    mark = screen.mark()
+    screen.feed("\x1b[2J\x1b[1;1HEVENT: The CMD command is now available.\r\nSAC>")
+    assert screen.since(mark) is None
+
+
+def test_output_of_joins_wrapped_rows() -> None:
+    """A row filled to column 80 goes on in the next one."""
+    line = "reg query " + "k" * 100
+    screen = drawn("q7k>" + line + "\r\n" + "v" * 100 + "\r\nend\r\nq7k>")
+    assert screen.output_of("q7k>", line) == ["v" * 100, "end"]
+
+
+def test_output_of_finds_the_last_of_two_equal_commands() -> None:
+    """The same command run twice on one screen."""
+    screen = drawn("q7k>ver\r\nfirst\r\nq7k>ver\r\nsecond\r\nq7k>")
+    assert screen.output_of("q7k>", "ver") == ["second"]
+
+
+def test_output_of_a_line_that_scrolled_away() -> None:
+    """What is not on the screen any more is not made up."""
+    screen = drawn("q7k>ver\r\n" + "x\r\n" * 30 + "q7k>")
+    assert screen.output_of("q7k>", "ver") is None
+
+
+def test_the_size_cannot_be_changed_from_the_wire() -> None:
+    """ESC[?3h asks a terminal for 132 columns."""
+    screen = drawn("\x1b[?3h" + "x" * 100)
+    assert screen.cursor == (1, 100 - COLUMNS)
+
+
+def test_a_line_that_ends_at_column_80() -> None:
+    """The cursor hangs behind the last column."""
+    screen = drawn("q7k>" + "x" * 76)
+    assert screen.typed("q7k>") == "x" * 76

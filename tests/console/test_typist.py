@@ -1,0 +1,184 @@
+"""The typist against a keyboard that loses, doubles and eats keys; no time passes."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serialfix.console.actions import Cause, Finished, Press, Wait
+from serialfix.console.screen import Screen
+from serialfix.console.typist import Pace, Typist
+from serialfix.errors import EchoMismatch
+
+
+PROMPT = "q7k>"
+
+
+@dataclass
+class Keyboard:
+    """A guest's line editor behind a prompt, with faults; `now` is moved by the waits."""
+
+    threshold: float = 0.0
+    """An equal neighbour that arrives sooner is lost (sac.md §7)."""
+    loss: float = 0.0
+    double: float = 0.0
+    eat_until: float = 0.0
+    seed: int = 0
+    masked: bool = False
+    line: str = ""
+    now: float = 0.0
+    last: tuple[str, float] = ("", -99.0)
+    screen: Screen = field(default_factory=Screen)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        self.screen.feed(PROMPT)
+
+    def press(self, keys: str) -> None:
+        for key in keys:
+            self.now += 0.001
+            last, at = self.last
+            self.last = (key, self.now)
+            if self.now < self.eat_until or self.random.random() < self.loss:
+                continue
+            if key == last and self.now - at < self.threshold:
+                continue
+            for _ in range(2 if self.random.random() < self.double else 1):
+                self.take(key)
+
+    def take(self, key: str) -> None:
+        if key == "\b":
+            if self.line:
+                self.line = self.line[:-1]
+                self.screen.feed("\b \b")
+        else:
+            self.line += key
+            self.screen.feed("*" if self.masked else key)
+
+
+def type_line(typist: Typist, keyboard: Keyboard) -> list[str]:
+    """Run a typist to its end; gives what it pressed."""
+    pressed = []
+    cause = Cause.START
+    for _ in range(5000):
+        match typist.next(cause, keyboard.screen):
+            case Press(keys):
+                pressed.append(keys)
+                keyboard.press(keys)
+                cause = Cause.OUTPUT
+            case Wait(within=within, quiet=quiet):
+                cause = Cause.QUIET if quiet is not None else Cause.EXPIRED
+                keyboard.now += within if quiet is None else quiet
+            case Finished():
+                return pressed
+    raise AssertionError("the typist never ends")
+
+
+LINE = r'reg add "HKLM\SYSTEM\CurrentControlSet\Control" /v fInheritMaxIdleTime /d 0 /f'
+
+
+def test_a_guest_that_loses_nothing_gets_the_line_at_once() -> None:
+    """One probe for the first pair, then all the rest."""
+    keyboard = Keyboard()
+    pressed = type_line(Typist(LINE, PROMPT, Pace()), keyboard)
+    assert keyboard.line == LINE
+    assert pressed == ["reg add", LINE[7:]]
+
+
+@pytest.mark.parametrize("threshold", [0.02, 0.125, 0.5, 1.5])
+def test_repeats_are_lost_below_a_threshold(threshold: float) -> None:
+    """The gap grows until pairs come through, and is kept for the lines that follow."""
+    keyboard, pace = Keyboard(threshold=threshold), Pace()
+    pressed: list[str] = []
+    for _ in range(5):
+        keyboard.line = ""
+        keyboard.screen.feed("\r\n" + PROMPT)
+        pressed = type_line(Typist(LINE, PROMPT, pace), keyboard)
+        assert keyboard.line == LINE
+    assert pace.proven
+    assert len(pressed) == 1 + sum(a == b for a, b in pairwise(LINE))
+
+
+@given(
+    st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=160),
+    st.sampled_from([0.0, 0.125, 1.5]),
+    st.sampled_from([0.0, 0.01, 0.05]),
+    st.sampled_from([0.0, 0.02]),
+    st.integers(0, 2**16),
+)
+def test_the_line_is_right_or_it_is_an_error(
+    line: str, threshold: float, loss: float, double: float, seed: int
+) -> None:
+    """Whatever the keyboard does: `Finished` means that the guest holds exactly the line."""
+    keyboard = Keyboard(threshold=threshold, loss=loss, double=double, seed=seed)
+    try:
+        type_line(Typist(line, PROMPT, Pace()), keyboard)
+    except EchoMismatch as error:
+        assert error.touched == "no"
+    else:
+        assert keyboard.line == line
+
+
+def test_eaten_first_keys_are_typed_again() -> None:
+    """A fresh shell eats keys for up to 10 s."""
+    keyboard = Keyboard(eat_until=10.0)
+    type_line(Typist("prompt q7k$G", PROMPT, Pace(), repairs=60), keyboard)
+    assert keyboard.line == "prompt q7k$G"
+
+
+def test_a_dead_keyboard_is_an_error() -> None:
+    """Nothing echoes: the typist gives up and says that nothing was entered."""
+    with pytest.raises(EchoMismatch) as caught:
+        type_line(Typist("ver", PROMPT, Pace()), Keyboard(eat_until=1e9))
+    assert caught.value.touched == "no"
+    assert "Enter was not pressed" in str(caught.value)
+
+
+@given(st.text("abAB12!", min_size=1, max_size=30), st.sampled_from([0.0, 0.125]))
+def test_a_password_is_counted_in_stars(password: str, threshold: float) -> None:
+    """Stars do not tell which key was lost; the whole is typed again."""
+    keyboard = Keyboard(masked=True, threshold=threshold)
+    type_line(Typist(password, PROMPT, Pace(), secret=True), keyboard)
+    assert keyboard.line == password
+
+
+def test_the_password_is_not_in_the_error() -> None:
+    """Not even when it cannot be typed."""
+    with pytest.raises(EchoMismatch) as caught:
+        type_line(Typist("hunter2secret", PROMPT, Pace(), secret=True), Keyboard(eat_until=1e9))
+    assert "hunter2" not in str(caught.value.facts())
+
+
+def test_an_empty_line_only_clears() -> None:
+    """After a drop our half-typed line is erased."""
+    keyboard = Keyboard()
+    keyboard.press("reg add ")
+    type_line(Typist("", PROMPT, Pace()), keyboard)
+    assert keyboard.line == ""
+
+
+def test_sac_lines_are_cleared_as_a_whole() -> None:
+    """An event hides the buffer (sac.md §3): `SAC>md0002` may stand for `ch -sn Cmd0002`."""
+
+    class Sac(Keyboard):
+        hidden = False
+
+        def take(self, key: str) -> None:
+            if key == "\r":
+                self.line = ""
+                self.screen.feed("\r\n" + PROMPT)
+            else:
+                super().take(key)
+            if len(self.line) == 8 and not self.hidden:  # noqa: PLR2004
+                self.hidden = True
+                self.screen.feed("\r\nEVENT:   A channel has been closed.\r\n" + PROMPT)
+
+    keyboard = Sac()
+    pressed = type_line(Typist("ch -sn Cmd0002", PROMPT, Pace(), whole_clear=True), keyboard)
+    assert keyboard.line == "ch -sn Cmd0002"
+    assert "\b" * 80 + "\r" in pressed
