@@ -25,12 +25,14 @@ def paint(rows: Sequence[Sequence[str]], row: int, column: int) -> str:
     for number, cells in enumerate(rows):
         if number:
             out.append(f"\x1b[{number + 1};1H")
-        for cell in cells:
+        for place, cell in enumerate(cells):
             if cell == ZERO:
                 if coloured:
                     out.append("\x1b[0m\x1b[0m")
                     coloured = False
                 continue
+            if place and cells[place - 1] == ZERO:
+                out.append(f"\x1b[{number + 1};{place + 1}H")
             if not coloured:
                 out.append(COLOURS)
                 coloured = True

@@ -279,7 +279,7 @@ class _Parser:
         if not target:
             raise LineError(match[2])
         handle = int(match[1]) if match[1] else 0 if match[2] == "<" else 1
-        return Redirect(handle, match[2], target.strip('"'))
+        return Redirect(handle, match[2], target)
 
     def _word(self, ends: str = " \t&|<>()\n") -> str:
         """One word; blanks and operators within double quotes belong to it."""
@@ -462,12 +462,13 @@ def _split_at(line: str, separators: str) -> tuple[list[str], list[str]]:
 
 def _pick(words: list[str], rests: list[str], wanted: str) -> list[str]:
     picked: list[str] = []
+    last_number = 0
     for part in wanted.replace("*", ",*").split(","):
         if part == "*":
-            number = len(picked)
-            picked.append(rests[number] if number < len(rests) else "")
+            picked.append(rests[last_number] if last_number < len(rests) else "")
         elif part:
             first, _, last = part.partition("-")
             for number in range(int(first), int(last or first) + 1):
                 picked.append(words[number - 1] if number <= len(words) else "")
+                last_number = number
     return picked

@@ -64,10 +64,13 @@ class Console:
         size = width(char)
         if self.column + size > COLUMNS:
             self._next_row(by_wrap=True)
-        self.rows[self.row][self.column] = char
-        if size == 2:
-            self.rows[self.row][self.column + 1] = TAIL
+        row = self.rows[self.row]
+        if row[self.column] == TAIL:  # half of a wide character takes the other half with it
+            row[self.column - 1] = " "
+        row[self.column : self.column + size] = (char, TAIL)[:size]
         self.column += size
+        if self.column < COLUMNS and row[self.column] == TAIL:
+            row[self.column] = " "
         if self.column == COLUMNS and not self._delayed_wrap:
             self._next_row(by_wrap=True)
 
@@ -84,15 +87,16 @@ class Console:
         self.wrapped.append(False)
         self.scrolled += 1
 
-    def erase(self, char: str) -> None:
+    def erase(self) -> None:
         """Take back the character before the cursor, also over the border of a row."""
-        for _ in range(width(char)):
+        cell = TAIL
+        while cell == TAIL:
             if self.column == 0 and self.row > 0:
                 self.row -= 1
                 self.wrapped[self.row] = False
                 self.column = COLUMNS
             self.column = max(0, self.column - 1)
-            self.rows[self.row][self.column] = " "
+            cell, self.rows[self.row][self.column] = self.rows[self.row][self.column], " "
         self._tell(lambda watcher: watcher.changed())
 
     def clear(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from random import Random
 
@@ -30,6 +31,7 @@ class Port:
         self._out = bytearray()
         self._flushing = False
         self._received = bytearray()
+        self._late: deque[int] = deque()
         self._last_arrival = 0.0
 
     # Out.
@@ -88,7 +90,11 @@ class Port:
         for byte in kept:
             late = now + self._rng.uniform(0, faults.late_keys)
             self._last_arrival = max(self._last_arrival, late)
-            timers.after(self._last_arrival - now, self._arrive, bytes((byte,)), timers, deliver)
+            self._late.append(byte)
+            timers.after(self._last_arrival - now, self._arrive_late, timers, deliver)
+
+    def _arrive_late(self, timers: Timers, deliver: Sink) -> None:
+        self._arrive(bytes((self._late.popleft(),)), timers, deliver)
 
     def _arrive(self, data: bytes, timers: Timers, deliver: Sink) -> None:
         if not self._received and data:
@@ -106,4 +112,5 @@ class Port:
 
     def power_off(self) -> None:
         """Keys under way are lost."""
+        self._late.clear()
         self._received.clear()

@@ -264,8 +264,12 @@ class ConPty(Renderer):
         new, old = self.console.rows[number], self.shown[number]
         first, last = span
         text_end = len("".join(cell or "\0" for cell in new).rstrip())
+        wraps = number > 0 and self.cursor == (number - 1, COLUMNS)
         out = [self._go(number, first)]
         column = first
+        if wraps and out == [""]:  # only a character makes the terminal wrap, ESC[nC does not
+            out.append(new[first])
+            column += 1
         while column <= min(last, text_end - 1):
             blanks = 0
             while new[column + blanks] == " " == old[column + blanks] and column + blanks < last:
@@ -303,7 +307,7 @@ class ConPty(Renderer):
             if column == here_column - 1:
                 return "\b"
             if column > here_column:
-                return f"\x1b[{column - here_column}C"
+                return owed + f"\x1b[{column - here_column}C"
         self._jumped = True
         return owed + f"\x1b[{row + 1};{column + 1}H"
 

@@ -51,11 +51,12 @@ class Session:
         self._viewed = asyncio.Event()
         self._locked = asyncio.Event()
         self._in_view = False
-        self._asking: Keyboard | None = None
+        self._asking: Keyboard | None = Keyboard() if left is None else None
         self._shell: Shell | None = None
         self._renderer: Renderer | None = None
         self._last_key = ("", float("-inf"))
         self._deaf_until = float("-inf")
+        self._uses = 0
         self._task = timers.spawn(self._run(left))
 
     # What the SAC driver does with a channel.
@@ -109,17 +110,19 @@ class Session:
                 times = self._rng.choice((2, 3))
         for _ in range(times):
             shell.press(char)
-        self._watch_idle(now)
+        self._watch_idle()
 
-    def _watch_idle(self, since: float) -> None:
+    def _watch_idle(self) -> None:
+        """Lock the channel when no key comes for too long."""
         limit = self._machine.delays.idle_timeout
+        self._uses += 1
 
-        def look() -> None:
-            if self._last_key[1] <= since:
+        def look(uses: int) -> None:
+            if uses == self._uses:
                 self.lock()
 
         if limit:
-            self._timers.after(limit, look)
+            self._timers.after(limit, look, self._uses)
 
     # The life of the channel.
 
@@ -129,7 +132,6 @@ class Session:
             if not await self._login():
                 self._closed(self)
                 return
-        self._asking = None
         shell, renderer = self._open_window()
         self._viewed.set()
         for char in left or "":
@@ -137,11 +139,12 @@ class Session:
         running = self._timers.spawn(shell.run())
         try:
             while not await self._ended(running):
+                self._asking = Keyboard()
                 await self._viewed.wait()
                 if not await self._login():
                     break
-                self._asking = None
                 self._locked.clear()
+                self._watch_idle()
                 self._emit(self, renderer.repaint())
             else:
                 self._leave(shell, renderer)
@@ -176,8 +179,7 @@ class Session:
         now = asyncio.get_running_loop().time()
         self._deaf_until = now + machine.faults().eat_first_keys
         self._shell, self._renderer = shell, renderer
-        self._last_key = ("", now)
-        self._watch_idle(now)
+        self._watch_idle()
         return shell, renderer
 
     def _show(self, text: str) -> None:
@@ -195,7 +197,7 @@ class Session:
     async def _login(self) -> bool:
         """Ask once. Each chunk that sacsess writes ends in a NUL; the echo does not (§5)."""
         machine = self._machine
-        keys = self._asking = Keyboard()
+        keys = self._asking = self._asking or Keyboard()
         self._cells.clear()
         self._emit(self, "\x1b[2J\x1b[0;0H")
         self._write("\r\nPlease enter login credentials.\r\n\0")
@@ -204,6 +206,7 @@ class Session:
         password = await self._ask(keys, "Password: ", masked=True)
         self._write("\r\nAttempting to authenticate...\r\n\0")
         await asyncio.sleep(machine.delays.login)
+        self._asking = None
         local = domain.lower() in ("", ".", machine.computer.lower())
         known = (user.lower(), password) == (machine.username.lower(), machine.password)
         if local and known and not machine.faults().login_refused:

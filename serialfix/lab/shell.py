@@ -216,11 +216,11 @@ class Shell:
                     return line
                 case "\b" | "\x7f":
                     if line:
-                        self.console.erase(line[-1])
+                        self.console.erase()
                     line = line[:-1]
                 case "\x1b":
-                    for char in reversed(line):
-                        self.console.erase(char)
+                    for _ in line:
+                        self.console.erase()
                     line = ""
                 case "\x03":
                     raise CtrlC
