@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from serialfix.errors import SerialfixError
 from serialfix.report.text import printable
 
 
@@ -15,22 +14,11 @@ _TOUCHED = {
 }
 
 
+_OFF_VM = ("usage", "record", "target", "replay")  # where a VM is not in question
+
+
 def _lines(text: str) -> str:
     return printable(text, keep="\n\t")
-
-
-def facts(error: SerialfixError) -> dict[str, str]:
-    """What an error knows, as the `error` of a result."""
-    known = {
-        "slug": error.slug,
-        "message": str(error),
-        "touched": str(error.touched),
-        "state": error.state,
-        "expected": error.expected,
-        "screen": error.screen,
-        "remedy": error.remedy,
-    }
-    return {name: text for name, text in known.items() if text}
 
 
 def lines(error: Mapping[str, str]) -> Iterator[str]:
@@ -45,6 +33,6 @@ def lines(error: Mapping[str, str]) -> Iterator[str]:
         yield from (f"  | {printable(row)}" for row in rows if row.strip())
     if error.get("remedy"):
         yield f"  {_lines(error['remedy'])}"
-    if error.get("touched") and not error.get("slug", "").startswith("usage"):
+    if error.get("touched") and error.get("slug", "").split(".")[0] not in _OFF_VM:
         yield f"  {_TOUCHED.get(error['touched'], error['touched'])}"
     yield f"  [{error.get('slug', 'internal')}]"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -11,7 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from serialfix.model import Outcome, RunResult
+from serialfix.model import Outcome, RunResult, StepResult
 from serialfix.report.text import describe, printable, seconds
 
 
@@ -28,6 +27,7 @@ STYLES: Mapping[str, str] = {
     Outcome.UNREACHABLE: "red",
     Outcome.UNKNOWN: "bold magenta",
 }
+PATHS = ("evidence", "recording", "undo")  # to be copied: a terminal may wrap them, we do not
 NEXT = {
     Outcome.FAILED: "See what failed above; `serialfix undo {run}` puts the former values back.",
     Outcome.UNKNOWN: "`serialfix resume {run}` asks the VM what became of it.",
@@ -57,24 +57,19 @@ def _place(title: str) -> tuple[str, str]:
 
 def plan_view(plan: Plan) -> RenderableType:
     """Before and after of every step, key by key, then what else will happen."""
+    keys: dict[str, list[Sequence[str | Text]]] = {}
+    for step in plan.steps:
+        key, name = _place(step.title)
+        change = describe(step.before), describe(step.wanted), outcome_text(step.outcome)
+        keys.setdefault(key, []).append((printable(name) or step.id, *change))
+    cells = [row for rows in keys.values() for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(3)]
     parts: list[RenderableType] = []
-    for key, steps in groupby(plan.steps, lambda step: _place(step.title)[0]):
-        parts.append(Text(printable(key), style="bold"))
-        parts.append(
-            grid(
-                ("value", "before", "after", ""),
-                (
-                    (
-                        printable(_place(step.title)[1]) or step.id,
-                        describe(step.before),
-                        describe(step.wanted),
-                        outcome_text(step.outcome),
-                    )
-                    for step in steps
-                ),
-            )
-        )
-        parts.append(Text())
+    for key, rows in keys.items():
+        table = grid(("value", "before", "after", ""), rows)
+        for column, width in zip(table.columns, widths, strict=False):
+            column.min_width = min(width, 33)  # the tables of all keys stand under each other
+        parts += [Text(printable(key), style="bold"), table, Text()]
     changes = plan.changes
     closing = [f"{changes} of {len(plan.steps)} steps would change something."]
     if changes:
@@ -103,6 +98,17 @@ def _closing(result: RunResult) -> Iterator[tuple[str, str | None]]:
     yield "took", seconds(result.duration_s)
 
 
+def _after(step: StepResult) -> str:
+    """What is there now; nothing for a step whose end is not known."""
+    match step.outcome:
+        case Outcome.WOULD_CHANGE:
+            return describe(step.wanted)
+        case Outcome.OK | Outcome.CHANGED:
+            return describe(step.after)
+        case _:
+            return ""
+
+
 def result_view(result: RunResult) -> RenderableType:
     """The whole result: steps, proof, where everything lies, and what to do next."""
     parts: list[RenderableType] = []
@@ -115,16 +121,18 @@ def result_view(result: RunResult) -> RenderableType:
                         step.id,
                         outcome_text(step.outcome),
                         describe(step.before),
-                        describe(
-                            step.wanted if step.outcome is Outcome.WOULD_CHANGE else step.after
-                        ),
+                        _after(step),
                     )
                     for step in result.steps
                 ),
             )
         )
         parts.append(Text())
-    parts += [Text(f"{name:<10} {printable(value)}") for name, value in _closing(result) if value]
+    parts += [
+        Text(f"{name:<10} {printable(value)}", no_wrap=name in PATHS, overflow="ignore")
+        for name, value in _closing(result)
+        if value
+    ]
     head = Text.assemble(
         "\n", (f"{result.vm_name}: ", "bold"), outcome_text(result.outcome), f" ({result.playbook})"
     )

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from serialfix.errors import EchoMismatch, PlaybookError, Touched
-from serialfix.report.failure import facts, lines
+from serialfix.report.failure import lines
 from tests.report.examples import FAILURE
 
 
@@ -14,8 +14,8 @@ def test_an_error_tells_all_it_knows() -> None:
         screen=FAILURE["screen"],
         remedy="Try again.",
     )
-    assert facts(error) == FAILURE
-    text = "\n".join(lines(facts(error)))
+    assert error.facts() == FAILURE
+    text = "\n".join(lines(error.facts()))
     assert text == (
         "Error: the line could not be typed right\n"
         "  state: typing\n"
@@ -31,4 +31,4 @@ def test_an_error_tells_all_it_knows() -> None:
 
 def test_a_wrong_playbook_says_nothing_of_vms() -> None:
     error = PlaybookError("a\nb", file="f", line=1, column=2)
-    assert list(lines(facts(error))) == ["Error: f:1:2: a\nb", "  [usage.playbook]"]
+    assert list(lines(error.facts())) == ["Error: f:1:2: a\nb", "  [usage.playbook]"]

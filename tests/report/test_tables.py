@@ -85,3 +85,8 @@ def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = Terminal()
     console(stream).print(outcome_text("ok"))
     assert "\x1b[32m" not in stream.getvalue()
+
+
+def test_a_long_path_stays_in_one_piece() -> None:
+    path = "/a" * 60
+    assert path in shown(result_view(replace(RESULT, evidence=path, undo=path)))

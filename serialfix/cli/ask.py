@@ -1,0 +1,99 @@
+"""Questions to the person at the terminal, and where the guest password comes from."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+
+from serialfix.errors import ConfigError, UsageError
+from serialfix.secrets import Secret
+
+
+def interactive(no_input: bool) -> bool:
+    """Whether somebody is there to be asked."""
+    return not no_input and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def require_consent(*, yes: bool, no_input: bool) -> None:
+    """Refuse a changing command that nobody can confirm, before anything is touched."""
+    if not yes and not interactive(no_input):
+        raise UsageError(
+            "this would change a VM, and nobody is there to confirm it",
+            remedy="Give --yes to go ahead without being asked, or --check to see the plan only.",
+        )
+
+
+def ask_yes(question: str, *, stop: Callable[[], bool] = lambda: False) -> bool:
+    """Ask on stderr; only y or yes is a yes. `stop` ends the waiting: then the answer is no."""
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    while sys.platform != "win32" and not stop():  # Windows cannot wait for a console and more
+        import select
+
+        if select.select([sys.stdin], [], [], 0.1)[0]:
+            break
+    return not stop() and sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _from_command(command: str) -> str:
+    """The first line that the command prints; its errors go to our stderr."""
+    try:
+        done = subprocess.run(
+            command if sys.platform == "win32" else shlex.split(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            timeout=120,
+            check=False,
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        kind = type(error).__name__  # its text may quote what the command printed
+        raise ConfigError(f"--credential-command could not be run ({kind})") from None
+    if done.returncode:
+        raise ConfigError(f"--credential-command ended with {done.returncode}")
+    first, _, _ = done.stdout.decode("utf-8", "replace").partition("\n")
+    if not (password := first.rstrip("\r")):
+        raise ConfigError("--credential-command printed nothing")
+    return password
+
+
+def guest_account(
+    username: str | None,
+    domain: str | None,
+    command: str | None,
+    *,
+    environ: Mapping[str, str],
+    no_input: bool,
+) -> tuple[str, Secret, str]:
+    """Who logs in on the guest's console: (username, password, domain).
+
+    Raises ConfigError, naming every way to give it, when something is missing.
+    """
+    username = username or environ.get("SERIALFIX_GUEST_USERNAME")
+    domain = domain or environ.get("SERIALFIX_GUEST_DOMAIN") or ""
+    if not username:
+        if not interactive(no_input):
+            raise ConfigError(
+                "the console asks for an administrator of the guest, and none was named",
+                remedy="Give --guest-username or SERIALFIX_GUEST_USERNAME.",
+            )
+        sys.stderr.write("Administrator in the guest: ")
+        sys.stderr.flush()
+        username = sys.stdin.readline().strip()
+    if command:
+        password = _from_command(command)
+    elif not (password := environ.get("SERIALFIX_GUEST_PASSWORD", "")):
+        if not interactive(no_input):
+            raise ConfigError(
+                f"the password of {username} in the guest is missing",
+                remedy="Set SERIALFIX_GUEST_PASSWORD, or give --credential-command with a command"
+                " that prints it, e.g. `az keyvault secret show --vault-name V --name N"
+                " --query value -o tsv`.",
+            )
+        from getpass import getpass
+
+        password = getpass(f"Password of {username} in the guest: ", stream=sys.stderr)
+    if not username or not password:
+        raise ConfigError("an empty user name or password cannot log in")
+    return username, Secret(password, "guest_password"), domain

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from serialfix.model import RunResult
+from serialfix.record.evidence import write_evidence
+from serialfix.record.journal import RunStore
+from serialfix.result import run_json
+from serialfix.secrets import Redactor
+from tests.cli.conftest import Stage
+from tests.report.examples import FAILED, RESULT
+
+
+ID = "20261121-084500-abcde"
+
+
+def keep(state: Path, run_id: str, result: RunResult | None) -> None:
+    """A run as it lies in the state folder after its end."""
+    folder = RunStore(state).create(run_id)
+    folder.journal.append("run_started", playbook="rdp-reset", purpose="apply")
+    if result is not None:
+        write_evidence(folder.path / "evidence", redactor=Redactor(), result=run_json(result))
+        folder.journal.append("run_ended", outcome=result.outcome, exit_code=result.exit_code)
+    folder.close()
+
+
+def test_no_runs_yet(stage: Stage) -> None:
+    code, out, err = stage.run("runs")
+    assert (code, out) == (0, "")
+    assert "No runs yet" in err
+    assert stage.run("runs", "-o", "json")[1] == "[]\n"
+
+
+def test_the_list(stage: Stage) -> None:
+    keep(stage.state, ID, RESULT)
+    keep(stage.state, "20261121-090000-xyzab", None)
+    _, out, _ = stage.run("runs")
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert ID in out  # whole, to be copied
+    rows = json.loads(stage.run("runs", "-o", "json")[1])
+    assert [(row["run_id"][9:15], row["outcome"]) for row in rows] == [
+        ("090000", "interrupted"),
+        ("084500", "changed"),
+    ]
+
+
+@pytest.mark.parametrize("result", [RESULT, FAILED], ids=lambda each: each.outcome)
+def test_a_result_is_shown_again(stage: Stage, result: RunResult) -> None:
+    keep(stage.state, ID, result)
+    code, out, err = stage.run("runs", "show", ID[:12], "-o", "json")
+    assert code == 0
+    evidence = str(stage.state / "runs" / ID / "evidence")
+    assert json.loads(out) == {**run_json(result), "evidence": evidence}
+    assert ("could not be typed" in err) is (result is FAILED)
+    assert "security-layer" in stage.run("runs", "show", ID)[1]
+
+
+def test_a_run_without_a_result_can_be_resumed(stage: Stage) -> None:
+    keep(stage.state, ID, None)
+    code, _, err = stage.run("runs", "show", ID)
+    assert code == 2
+    assert f"serialfix resume {ID}" in err
+
+
+def test_an_unknown_run_and_a_damaged_result(stage: Stage) -> None:
+    keep(stage.state, ID, RESULT)
+    assert stage.run("runs", "show", "1999")[0] == 3
+    (stage.state / "runs" / ID / "evidence" / "result.json").write_text("{")
+    code, _, err = stage.run("runs", "show", ID)
+    assert code == 2
+    assert "result.json cannot be read" in err

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from serialfix.cli.show import show_result
+from serialfix.report.formats import OutputFormat
+from serialfix.result import run_json
+from tests.report.examples import FAILED, RESULT
+
+
+def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    show_result(RESULT, OutputFormat.TABLE)
+    out, err = capsys.readouterr()
+    assert "keep-alive-enable" in out
+    assert err == ""
+
+
+def test_programs_get_data_and_people_the_error(capsys: pytest.CaptureFixture[str]) -> None:
+    show_result(FAILED, OutputFormat.JSON)
+    out, err = capsys.readouterr()
+    assert json.loads(out) == run_json(FAILED)
+    assert "Error: the line could not be typed right" in err
+
+
+def test_a_line_per_step(capsys: pytest.CaptureFixture[str]) -> None:
+    show_result(RESULT, OutputFormat.TSV)
+    assert len(capsys.readouterr().out.splitlines()) == len(RESULT.steps)
+
+
+@pytest.mark.parametrize("output", list(OutputFormat))
+def test_a_reader_that_is_gone_changes_nothing(output: OutputFormat) -> None:
+    script = (
+        "import sys; from serialfix.cli.show import *; from serialfix.report.formats import *;"
+        "from tests.report.examples import FAILED;"
+        f"show_result(FAILED, OutputFormat({str(output)!r})); sys.exit(7)"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode == 7, done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import typing
+from pathlib import Path
+
+import pytest
+
+from serialfix.cli import tools
+from serialfix.lab import profiles
+from serialfix.lab.build import make_lab
+from serialfix.lab.server import LabThread
+from tests.cli.conftest import Stage
+
+
+COMMAND = [sys.executable, "-c", "from serialfix.cli.main import main; main()"]
+
+
+def test_the_lab_offers_what_the_lab_has() -> None:
+    assert set(typing.get_args(tools.Profile)) == set(profiles.PROFILES)
+    assert tools.Language == profiles.Language
+    assert tools.Renderer == profiles.Renderer
+
+
+def test_doctor_in_the_lab(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    with LabThread(make_lab) as lab:
+        for name, value in lab.env.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("HTTPS_PROXY", "http://user:pr0xy-pw@proxy.example:8080")
+        code, out, err = stage.run("doctor")
+    assert (code, err) == (0, ""), out
+    assert all(line.startswith("ok") for line in out.splitlines())
+    assert "proxy.example:8080" in out
+    assert "pr0xy-pw" not in out
+
+
+def test_doctor_names_what_is_missing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.state.write_text("a file is in the way")
+    monkeypatch.setenv("SERIALFIX_ARM_ENDPOINT", "http://example.com")
+    code, out, _ = stage.run("doctor")
+    assert code == 2
+    assert "FAIL  state folder" in out
+    assert "--state-dir" in out
+    assert "FAIL  azure" in out
+
+
+def test_replay_of_what_is_no_recording(stage: Stage) -> None:
+    assert stage.run("replay", "/does/not/exist.cast")[0] == 2
+    file = stage.state.parent / "odd.cast"
+    file.write_text("nothing")
+    code, _, err = stage.run("replay", str(file))
+    assert code == 2
+    assert "[record]" in err
+
+
+def test_the_lab_prints_what_to_export_and_ends_with_a_signal(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "lab", "--profile", "ws2019", "--language", "fr"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("#"):
+            break
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (143, "")
+    assert any(line.startswith("export SERIALFIX_ARM_ENDPOINT=https://") for line in lines)
+    assert not list(tmp_path.iterdir())
