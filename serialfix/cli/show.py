@@ -15,7 +15,7 @@ def show_result(result: RunResult, output: OutputFormat) -> None:
     """Print a result in the format that is wanted."""
     try:
         if output is OutputFormat.TABLE:
-            tables.console(sys.stdout).print(tables.result_view(result))
+            tables.console(sys.stdout).print(tables.result_view(result), crop=False)
         else:
             data = run_json(result)
             machine.write(data, output, rows=data["steps"])

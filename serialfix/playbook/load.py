@@ -289,4 +289,10 @@ def find_playbook(name_or_path: str, *, environ: Mapping[str, str] | None = None
 def dump_playbook(playbook: Playbook) -> str:
     """The playbook as YAML that `parse_playbook` reads back as an equal one."""
     data = playbook.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+
+    def dump(*, readable: bool) -> str:
+        return yaml.safe_dump(data, sort_keys=False, allow_unicode=readable, width=100)
+
+    text = dump(readable=True)
+    # PyYAML writes Unicode's other line breaks as they are, and they are folded when read back
+    return text if text.replace("\n", "").isprintable() else dump(readable=False)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -52,3 +53,9 @@ def test_a_reader_that_is_gone_changes_nothing(output: OutputFormat) -> None:
     os.close(writer)
     assert done.returncode == 7, done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_long_path_can_be_copied(capsys: pytest.CaptureFixture[str]) -> None:
+    path = "/a" * 60
+    show_result(replace(RESULT, evidence=path), OutputFormat.TABLE)
+    assert path in capsys.readouterr().out

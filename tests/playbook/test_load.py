@@ -242,6 +242,16 @@ books = st.builds(
 )
 
 
+@pytest.mark.parametrize(
+    "data", ["a\u2028b", "a\u2029", "\ufeffa", "\u00a0", "été 操作", " ' \" # "]
+)
+def test_former_data_with_odd_characters_comes_back(data: str) -> None:
+    former = RegistryValue(RegistryType.SZ, data)
+    step = Step(id="a", why="\x85", registry=RegistryStep.restoring("HKLM\\a", "v", former))
+    book = Playbook(schema=1, name="u", version="1", title="t", restart="never", steps=(step,))
+    assert parse_playbook(dump_playbook(book)).playbook == book
+
+
 @given(books)
 def test_what_is_dumped_is_read_back_equal(book: Playbook) -> None:
     assert parse_playbook(dump_playbook(book)).playbook == book

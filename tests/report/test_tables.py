@@ -13,7 +13,7 @@ from tests.report.examples import EARLY, FAILED, RESULT, rdp_plan
 
 def shown(view: RenderableType, *, width: int = 80) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=width, markup=False, emoji=False).print(view)
+    Console(file=stream, width=width, markup=False, emoji=False).print(view, crop=False)
     return stream.getvalue()
 
 
