@@ -48,7 +48,10 @@ def list_(
             print("No runs yet.", file=sys.stderr)
             return
         cells = (
-            [printable(str(cell)) for cell in {**row, "started": row["started"][:19]}.values()]
+            [
+                printable(str(cell))
+                for cell in {**row, "started": row["started"][:16].replace("T", " ")}.values()
+            ]
             for row in rows
         )
         view = tables.grid(tuple(rows[0]), cells)

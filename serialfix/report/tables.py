@@ -32,7 +32,7 @@ NEXT = {
     Outcome.FAILED: "See what failed above; `serialfix undo {run}` puts the former values back.",
     Outcome.UNKNOWN: "`serialfix resume {run}` asks the VM what became of it.",
     Outcome.UNREACHABLE: "`serialfix resume {run}` goes on from where it stopped.",
-    Outcome.CHANGED: "Try Remote Desktop. `serialfix undo {run}` puts the former values back.",
+    Outcome.CHANGED: "Everything is proven. `serialfix undo {run}` puts the former values back.",
 }
 
 
@@ -129,7 +129,7 @@ def result_view(result: RunResult) -> RenderableType:
         )
         parts.append(Text())
     parts += [
-        Text(f"{name:<10} {printable(value)}", no_wrap=name in PATHS, overflow="ignore")
+        Text(f"{name:<10} {printable(value)}", overflow="ignore" if name in PATHS else "fold")
         for name, value in _closing(result)
         if value
     ]

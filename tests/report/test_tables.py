@@ -89,4 +89,6 @@ def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_long_path_stays_in_one_piece() -> None:
     path = "/a" * 60
-    assert path in shown(result_view(replace(RESULT, evidence=path, undo=path)))
+    text = shown(result_view(replace(RESULT, evidence=path, warnings=("word " * 40,))))
+    assert path in text
+    assert [line for line in text.splitlines() if len(line) > 80] == [f"evidence   {path}"]
