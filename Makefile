@@ -38,4 +38,5 @@ schema: .venv/.ready ## Write playbooks/schema from the models
 
 .PHONY: bench
 bench: .venv/.ready ## Measure; one JSON line per figure
-	@for each in benchmarks/[a-z]*.py; do $(BIN)/python $$each || exit 1; done
+	@for each in benchmarks/[a-z]*.py; do \
+		$(BIN)/python -m "benchmarks.$$(basename "$$each" .py)" || exit 1; done
