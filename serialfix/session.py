@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count, pairwise
@@ -32,6 +33,7 @@ class Credentials:
     domain: str = ""
 
 
+_BOOTED = re.compile("Computer is booting, SAC started")
 _SLOWEST_TICK = 0.15
 """Seconds; a longer pause within an echo is no renderer's tick but a hesitation."""
 
@@ -250,7 +252,7 @@ class Session:
             secret=secret,
             whole_clear=prompt == sac.PROMPT,
             repairs=repairs,
-            frame=self._settle(),
+            frame=self._settle() if prompt.endswith(">") and prompt != sac.PROMPT else 0.0,
         )
         cause = Cause.START
         waiting: tuple[str, float] | None = None
@@ -279,20 +281,20 @@ class Session:
         if not self._inside:
             return
         console = self.console
-        shown = console.screen.text()
-        if console.stop_error is not None or console.screen.before_cursor() == "!SAC>":
+        screen = console.screen
+        if console.stop_error is not None or screen.before_cursor() == "!SAC>":
             code = console.stop_error.code if console.stop_error else "unknown"
             self._gone()
             raise GuestRebooted(
                 f"the guest crashed (Stop error {code}) while we worked in it",
-                screen=shown,
+                screen=screen.text(),
                 remedy="Let the guest come back, then continue with `serialfix resume`.",
             )
-        if console.started or "Computer is booting, SAC started" in shown:
+        if console.started or any(map(_BOOTED.match, (screen.row(0), screen.row(1)))):
             self._gone()
             raise GuestRebooted(
                 "the guest restarted while we worked in it",
-                screen=shown,
+                screen=screen.text(),
                 remedy="Somebody or something restarted the VM. When it is up again, continue with "
                 "`serialfix resume`.",
             )
@@ -301,7 +303,7 @@ class Session:
             raise ChannelError(
                 f"the console went from our channel {self.channel} to {switch.name}",
                 expected=f"channel {self.channel}",
-                screen=shown,
+                screen=screen.text(),
                 remedy="Another user, SAC's time-out, `lock`, or the end of cmd.exe does this. "
                 "Continue with `serialfix resume`.",
             )

@@ -24,7 +24,7 @@ class Patience:
 
     backlog: float = 3.0
     """For the old output that the gateway sends on attach to end."""
-    backlog_quiet: float = 0.4
+    backlog_quiet: float = 0.1
     home: float = 3.0
     """For SAC to answer ESC TAB 0, or Enter."""
     sac: float = 45.0

@@ -87,7 +87,10 @@ class Screen:
         """The 80 cells of a row; the second cell of a wide character is empty."""
         if (row := self._rows.get(y)) is None:
             line = self._grid.buffer[y]
-            row = self._rows[y] = [line[x].data for x in range(COLUMNS)]
+            row = self._rows[y] = [" "] * COLUMNS
+            for x, cell in line.items():  # only the cells that were ever written
+                if x < COLUMNS:
+                    row[x] = cell.data
         return row
 
     def row(self, y: int) -> str:

@@ -9,6 +9,8 @@ Rules:
    sac.md §7). The first pair is a probe: the line stops behind it until the echo shows both, and
    the gap grows until it does. The gap found is kept for the session (`Pace`).
 4. Other losses halve the burst; clean bursts double it again.
+5. A secret is typed key by key, each waiting for its star, all alike: neither the keystrokes nor
+   their times tell anything of it but its length, and no loss can hide behind a doubled key.
 """
 
 from __future__ import annotations
@@ -44,8 +46,10 @@ class Pace:
     """Right bursts since the last loss."""
     echo: float = 1.0
     """Silence after which an echo is taken as lost; shrinks to what the guest needs."""
-    settle: float = 0.005
-    """Silence asked for on an equal line before it counts as equal."""
+    settle: float = 0.0
+    """Silence asked for on an equal line before it counts as equal: none until a key was lost or
+    doubled. What a stream could still add then is a doubled last key, and every writing line ends
+    with `/f`, where that is a syntax error."""
 
     def lost_repeat(self) -> None:
         """A pair came back single, or doubled once more."""
@@ -128,8 +132,11 @@ class Typist:
     def _send(self) -> Action:
         """One burst: up to the next pair that needs a gap or a probe, or the burst size."""
         start, end = self.sent, min(len(self.line), self.sent + self.pace.burst)
-        probe = self.secret or not self.pace.proven
+        probe = not self.pace.proven
         self._probing = False
+        if self.secret:
+            self.sent, self._state = start + 1, _State.ECHO
+            return Press(self.line[start], secret=True)
         for at in range(max(start, 1), end):
             if self.line[at] != self.line[at - 1]:
                 continue
@@ -143,12 +150,13 @@ class Typist:
         self.sent, self._rested = end, False
         look = probe or end == len(self.line) or self.pace.burst < WHOLE_LINE
         self._state = _State.ECHO if look else _State.PAUSE
-        return Press(self.line[start:end], secret=self.secret)
+        return Press(self.line[start:end])
 
     def _go_on(self) -> Action:
         at = self.sent
         opens_pair = 0 < at < len(self.line) and self.line[at] == self.line[at - 1]
-        return self._pause() if opens_pair and GAPS[self.pace.gap] else self._send()
+        slow = opens_pair or self.secret  # behind stars all neighbours are treated as equal
+        return self._pause() if slow and GAPS[self.pace.gap] else self._send()
 
     def _pause(self) -> Wait:
         self._state = _State.PAUSE

@@ -145,6 +145,8 @@ def _tag(body: str, name: str) -> str:
 
 def _open_block(rest: str) -> str:
     """The end of the text from which a block may still grow, else nothing."""
+    if "<" not in rest:
+        return ""
     starts = [at for opener in _OPENERS if (at := rest.find(opener)) >= 0]
     if starts and len(rest) - min(starts) <= _BLOCK_LIMIT:
         return rest[min(starts) :]

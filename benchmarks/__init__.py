@@ -1,0 +1,1 @@
+"""Figures, each a ratio or a count measured within one run, printed as JSON lines."""
