@@ -74,18 +74,15 @@ class Renderer:
         self.cursor = (row, min(column, COLUMNS - 1))
         return paint(self.shown, row, column)
 
-    def _differences(self, number: int) -> tuple[int, int] | None:
-        """First and last different cell of a row, never from within a wide character."""
+    def _differences(self, number: int) -> list[bool]:
+        """Which cells of a row are different; a wide character is so as a whole."""
         new, old = self.console.rows[number], self.shown[number]
-        if new == old:
-            return None
-        places = [column for column in range(COLUMNS) if new[column] != old[column]]
-        first, last = places[0], places[-1]
-        if new[first] == TAIL:
-            first -= 1
-        if last + 1 < COLUMNS and new[last + 1] == TAIL:
-            last += 1
-        return first, last
+        different = [one != other for one, other in zip(new, old, strict=True)]
+        for column in range(1, COLUMNS):
+            if new[column] == TAIL:
+                either = different[column - 1] or different[column]
+                different[column - 1] = different[column] = either
+        return different
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,41 +148,34 @@ class Scraper(Renderer):
 
     def _row(self, number: int, *, whole: bool) -> str:
         """Paint one row: all of it after a scroll, else the runs of changed cells."""
-        span = self._differences(number)
-        if span is None:
+        new = self.console.rows[number]
+        if new == self.shown[number]:
             return ""
-        new, old = self.console.rows[number], self.shown[number]
-        first, last = (0, COLUMNS - 1) if whole else span
+        different = [True] * COLUMNS if whole else self._differences(number)
+        self.shown[number] = list(new)
         out = []
-        column = first
-        while column <= last:
-            if not whole and new[column] == old[column] and new[column] != TAIL:
+        column = 0
+        while column < COLUMNS:
+            if not different[column]:
                 column += 1
                 continue
-            if new[column] == TAIL:
-                column -= 1
             if all(cell == " " for cell in new[column:]) and self._rng.random() < 0.8:
                 out.append(self._go(number, column) + "\x1b[K")
                 break
-            end = self._run_end(new, old, column, last, whole=whole)
+            end = self._run_end(different, column)
             out.append(self._go(number, column) + "".join(new[column:end]))
             self.cursor = (number, end)
             column = end
-        self.shown[number] = list(new)
         return "".join(out)
 
-    def _run_end(
-        self, new: list[str], old: list[str], start: int, last: int, *, whole: bool
-    ) -> int:
+    def _run_end(self, different: list[bool], start: int) -> int:
         """Where a run of changed cells ends; a few equal ones between are cheaper to send."""
-        end = equal = start
-        for column in range(start, last + 1):
-            if whole or new[column] != old[column] or new[column] == TAIL:
-                end = equal = column + 1
-            else:
-                equal += 1
-                if equal - end > self._dialect.gap:
-                    break
+        end = start
+        for column in range(start, COLUMNS):
+            if different[column]:
+                end = column + 1
+            elif column - end >= self._dialect.gap:
+                break
         return end
 
     def _go(self, row: int, column: int) -> str:
@@ -253,16 +243,26 @@ class ConPty(Renderer):
         out = "".join(self._row(number) for number in range(ROWS))
         target = (self.console.row, self.console.column)
         if park and self.cursor != target and not self._owes_scroll:
-            out += self._go(*target)
+            out += self._park(*target)
         if out:  # the cursor is hidden while it jumps about
             self._emit(f"\x1b[?25l{out}\x1b[?25h" if self._jumped else out)
 
+    def _park(self, row: int, column: int) -> str:
+        if column < COLUMNS:
+            return self._go(row, column)
+        # No escape goes behind column 80: the character there is sent (again).
+        last = self.console.rows[row][-2:]
+        start = COLUMNS - (2 if last[1] == TAIL else 1)
+        out = self._go(row, start) + "".join(last[start - COLUMNS :])
+        self.cursor = (row, COLUMNS)
+        return out
+
     def _row(self, number: int) -> str:
-        span = self._differences(number)
-        if span is None:
-            return ""
         new, old = self.console.rows[number], self.shown[number]
-        first, last = span
+        if new == old:
+            return ""
+        places = [column for column, other in enumerate(self._differences(number)) if other]
+        first, last = places[0], places[-1]
         text_end = len("".join(cell or "\0" for cell in new).rstrip())
         wraps = number > 0 and self.cursor == (number - 1, COLUMNS)
         out = [self._go(number, first)]

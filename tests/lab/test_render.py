@@ -207,3 +207,27 @@ async def test_a_channel_is_painted_again_when_it_comes_back(profile: str) -> No
     assert (at.rows, (at.screen.cursor.y, at.screen.cursor.x)) == (before, place)
     await at.type("echo on\x08\x08again\r")
     assert at.rows[-3:-1] == ["again", ""]
+
+
+@virtual
+async def test_a_blank_at_column_80_is_a_character_too() -> None:
+    at = Terminal("ws2022")
+    await at.open()
+    for key in "echo " + "x" * 54 + " y":  # the blank is in the last cell of the row
+        await at.type(key, wait=0.02)
+    assert at.rows[3:] == [PROMPT + "echo " + "x" * 54, "y"]
+    await at.type("\r")
+    assert at.rows[5] == "x" * 54 + " y"
+
+
+@pytest.mark.parametrize("seed", range(12))
+@virtual
+async def test_a_wide_character_may_stay_between_two_that_change(seed: int) -> None:
+    wire = Wire("scraper", seed)
+    screen = pyte.Screen(80, 24)
+    stream = pyte.Stream(screen)
+    wire.console.write("a操操b")
+    wire.renderer.start()
+    wire.console.write("\rc操操d")
+    stream.feed(wire.take().replace("\0", ""))
+    assert screen.display[0].rstrip() == "c操操d"
