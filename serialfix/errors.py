@@ -38,6 +38,8 @@ adapter; above it only `SerialfixError` is seen.
     │   ├── UndoFailed
     │   └── ReplayMismatch
     ├── RestartError                     8
+    │   ├── RestartRefused                   Azure did not begin it
+    │   └── RestartFailed                    Azure began it and says that it failed
     ├── Interrupted                130/143
     └── MachineMisuse                    1   an input that a table does not list: our bug
 """
@@ -331,6 +333,18 @@ class RestartError(SerialfixError):
 
     slug = "restart"
     exit_code = 8
+
+
+class RestartRefused(RestartError):
+    """Azure refused to begin the restart: the VM was not restarted, and may be asked for again."""
+
+    slug = "restart.refused"
+
+
+class RestartFailed(RestartError):
+    """Azure began the restart and says that it failed; the VM may have gone down all the same."""
+
+    slug = "restart.failed"
 
 
 class Interrupted(SerialfixError):

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from serialfix.azure.identity import Azure
 from serialfix.azure.refusals import mapped, reason
-from serialfix.errors import RestartError, SerialfixError
+from serialfix.errors import (
+    AccessError,
+    RestartError,
+    RestartFailed,
+    RestartRefused,
+    SerialfixError,
+)
 from serialfix.model import VmRef
 
 
@@ -19,6 +25,10 @@ if TYPE_CHECKING:
 
 _API_VERSION = "2024-07-01"
 _ACTION = "Microsoft.Compute/virtualMachines/restart/action"
+_FAILED = (
+    "All changes are verified in the registry. Restart the VM by hand (`az vm restart`), then run "
+    "the playbook again: it finds everything in place and makes the proof."
+)
 _LOOK = "See how the VM is (`az vm get-instance-view`), then `serialfix resume`."
 
 
@@ -41,8 +51,8 @@ class RestartOperation:
     async def wait(self, *, timeout: float, on_poll: Callable[[str], None] | None = None) -> None:
         """Until Azure says that the VM was restarted; may be called again after a deadline.
 
-        `timeout` in seconds; `on_poll` is told each status. Raises RestartError: failed, with
-        Azure's code and message; not ended in time; or no longer known to Azure.
+        `timeout` in seconds; `on_poll` is told each status. Raises RestartFailed with Azure's code
+        and message, and RestartError when it has not ended in time or Azure knows it no more.
         """
         if on_poll is not None:
             self._polling.on_poll = on_poll
@@ -64,21 +74,25 @@ class RestartOperation:
             if isinstance(body, dict) and "status" in body:  # the restart failed, not the question
                 why = ": ".join(filter(None, reason(body))) or "Azure does not say why"
                 status = str(body["status"]).lower()
-                raise RestartError(f"{what} {status}: {why}", remedy=_LOOK) from error
+                raise RestartFailed(f"{what} {status}: {why}", remedy=_FAILED) from error
             raise RestartError(f"{what}: {error}", remedy=f"{error.remedy} {_LOOK}") from error
 
 
 async def begin_restart(azure: Azure, ref: VmRef) -> RestartOperation:
     """Ask for the restart, once, and return as soon as Azure accepts it.
 
-    Raises RestartError; whether the restart began is then unknown only if there was no answer.
+    Raises RestartRefused when Azure said no, and RestartError when it gave no clear answer:
+    whether the restart began is then not known.
     """
     try:
         # A repeated POST could be a second restart: retry_total=0 holds for the POST only.
         with mapped(f"to restart {ref.label}", action=_ACTION):
             return await _begin(azure, ref, retry_total=0)
     except SerialfixError as error:
-        raise RestartError(str(error), remedy=f"{error.remedy} {_LOOK}") from error
+        status = getattr(error.__cause__, "status_code", None)
+        refused = isinstance(error, AccessError) or (status in range(400, 500) and status != 408)
+        kind = RestartRefused if refused else RestartError
+        raise kind(str(error), remedy=f"{error.remedy} {_LOOK}") from error
 
 
 async def resume_restart(azure: Azure, ref: VmRef, continuation_token: str) -> RestartOperation:

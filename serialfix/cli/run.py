@@ -54,6 +54,11 @@ def _target(
             f"--ids names {len(given)} VMs, and one run works on one VM",
             remedy="Start one run for each; fleets of VMs are a later part of serialfix.",
         )
+    if given and not given[0].lower().startswith("/subscriptions/"):
+        raise UsageError(
+            f"--ids takes a full ARM id, not {given[0]!r}",
+            remedy="`az vm show -g GROUP -n NAME --query id -o tsv` prints it; --vm takes a name.",
+        )
     if given and (vm or resource_group):
         raise UsageError("--ids already says which VM; leave out --vm and --resource-group")
     if not given and not vm and lab:
@@ -99,6 +104,7 @@ class _Guest(NamedTuple):
 def _perform(work: Callable[[Observer], Coroutine[Any, Any, RunResult]], manner: _Manner) -> int:
     """Do the work with a person watching, print the result, give the exit code."""
     from dataclasses import replace
+    from functools import partial
 
     from serialfix.cli.ask import ask_yes
     from serialfix.cli.show import show_result
@@ -112,9 +118,7 @@ def _perform(work: Callable[[Observer], Coroutine[Any, Any, RunResult]], manner:
     interruption = Interruption()
     observer = TerminalObserver(
         tables.console(sys.stderr),
-        ask=lambda question: (
-            manner.yes or ask_yes(question, stop=lambda: bool(interruption.signal))
-        ),
+        ask=None if manner.yes else partial(ask_yes, stop=lambda: bool(interruption.signal)),
         quiet=manner.only_show_errors,
         show_plan=not manner.check,
     )

@@ -68,4 +68,4 @@ class Interruption:
         self.signal = number
         sys.stderr.write(self._notice)
         if self._loop is not None and self._task is not None:
-            self._loop.call_soon_threadsafe(self._task.cancel)
+            self._loop.call_soon_threadsafe(self._task.cancel, self.exit_code)

@@ -67,6 +67,15 @@ async def get_scale_set(call: Call) -> web.Response:
     return reply(scale_set_json(_instances(call)))
 
 
+async def list_scale_sets(call: Call) -> web.Response:
+    """The scale sets of a subscription or resource group, in pages."""
+    sets: dict[tuple[str, str], list[LabVm]] = {}
+    for vm in call.cloud.select(call.params["sub"], call.params.get("rg")):
+        if vm.scale_set is not None:
+            sets.setdefault((vm.resource_group.lower(), vm.scale_set.lower()), []).append(vm)
+    return page(call, [scale_set_json(instances) for instances in sets.values()])
+
+
 async def list_instances(call: Call) -> web.Response:
     """The instances of a scale set, in pages."""
     view = call.request.query.get("$expand", "").lower() == "instanceview"
@@ -329,6 +338,13 @@ ROUTES: tuple[Route, ...] = (
         f"{_VM}/read",
         list_vms,
         "HighCostGet",
+    ),
+    *(
+        route("GET", place, f"{_SCALE_SET}/read", list_scale_sets, "HighCostGet")
+        for place in (
+            GROUP_PATH + COMPUTE + "/virtualMachineScaleSets",
+            SUBSCRIPTION_PATH + COMPUTE + "/virtualMachineScaleSets",
+        )
     ),
     route("GET", SCALE_SET_PATH, f"{_SCALE_SET}/read", get_scale_set, "LowCostGet"),
     route(

@@ -45,6 +45,8 @@ class Standing:
     restart_done: bool = False
     outcome: str = ""
     undo_of: str | None = None
+    asked: dict[str, Any] = field(default_factory=dict)
+    """The options that decide what a run does, by their names in RunOptions."""
 
     @property
     def touched(self) -> str:
@@ -68,6 +70,7 @@ def fold(records: Iterable[Record]) -> Standing:
                 now.playbook = record["playbook"]
                 now.purpose = record["purpose"]
                 now.undo_of = record.get("undo_of")
+                now.asked = record.get("asked", {})
             case "target":
                 now.vm_id = record["vm_id"]
             case "planned" if not now.planned:
@@ -75,6 +78,10 @@ def fold(records: Iterable[Record]) -> Standing:
                 now.absent_keys = tuple(record["absent_keys"])
             case "step_entering":
                 now.former.setdefault(record["step"], record["former"])
+            case "step_untouched":
+                # read back after all, and seen to be what it was at first
+                if now.former.get(record["step"]) == record["former"]:
+                    now.former.pop(record["step"], None)
             case "step_verified":
                 now.verified.add(record["step"])
             case "channel_opened":
@@ -86,6 +93,8 @@ def fold(records: Iterable[Record]) -> Standing:
                 now.channel = None if record["clean"] else now.channel
             case "restart_requested":
                 now.restart_requested = True
+            case "restart_refused":
+                now.restart_requested = False
             case "restart_accepted":
                 now.restart_token = record["continuation_token"]
                 now.restart_operation = record["operation"]
@@ -116,4 +125,4 @@ def runs(state_dir: Path) -> list[RunSummary]:
                 touched=now.touched,
             )
         )
-    return found[::-1]
+    return sorted(found, key=lambda run: run.started, reverse=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from serialfix.errors import (
     ConsoleError,
+    Interrupted,
     PreflightError,
     RestartError,
     SerialfixError,
@@ -43,7 +44,7 @@ def outcome(
             return Outcome.CHANGED if touched is Touched.YES else Outcome.OK
         case PreflightError():
             return Outcome.REFUSED
-        case UsageError() if touched is Touched.NO:
+        case UsageError() | Interrupted() if touched is Touched.NO:
             return Outcome.NOT_STARTED
         case TransportError() | ConsoleError() if touched is Touched.NO:
             return Outcome.UNREACHABLE

@@ -11,21 +11,26 @@ import asyncio
 import getpass
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import serialfix
 from serialfix.console.machine import Patience
 from serialfix.errors import (
     ConfigError,
     Interrupted,
+    MachineMisuse,
     RecordError,
     RestartError,
+    RestartFailed,
+    RestartRefused,
     SerialfixError,
+    StepError,
+    Touched,
     UnsafeStep,
     UsageError,
 )
@@ -50,7 +55,10 @@ from serialfix.transport.replay import RecordingTransport
 
 if TYPE_CHECKING:
     from serialfix.azure.identity import Azure, AzurePatience
+    from serialfix.azure.restart import RestartOperation
     from serialfix.azure.vm import VmFacts
+
+T = TypeVar("T")
 
 __all__ = [
     "Credentials",
@@ -129,11 +137,24 @@ async def resume(run_id: str, options: RunOptions, observer: Observer) -> RunRes
         raise UsageError(f"run {folder.run_id} was a check; run it again instead")
     path = folder.path / "playbook.yaml"
     playbook = parse_playbook(path.read_text("utf-8"), file=str(path))
+    options = replace(options, **now.asked)
     if now.vm_id:
         options = replace(options, vm_id=now.vm_id)
     return await _Run(
         playbook, options, observer, resumed=(folder.run_id, now), undo_of=now.undo_of
     ).execute()
+
+
+_ASKED = (
+    "vm",
+    "resource_group",
+    "subscription",
+    "vm_id",
+    "instance_id",
+    "snapshot",
+    "restart",
+)
+"""Options that a resumed run has from its journal: it must not do more than it was asked for."""
 
 
 class _Run:
@@ -182,6 +203,7 @@ class _Run:
                     sha256=self._loaded.sha256,
                     purpose=Purpose.CHECK if self._options.check else Purpose.APPLY,
                     undo_of=self._undo_of,
+                    asked={name: getattr(self._options, name) for name in _ASKED},
                     user=_user(),
                     version=serialfix.__version__,
                 )
@@ -193,11 +215,13 @@ class _Run:
                 f"cannot write to {self._folder.path}: {caught.strerror}",
                 remedy="Free some space, or give another folder with --state-dir.",
             )
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as caught:
             error = Interrupted(
                 "interrupted",
                 remedy=f"`serialfix resume {self._folder.run_id}` goes on from here.",
             )
+            codes = (code for code in caught.args if isinstance(code, int))  # of the signal
+            error.exit_code = next(codes, error.exit_code)
         finally:
             for cast in self._casts:
                 cast.close()
@@ -262,7 +286,8 @@ class _Run:
         self._journal.append("confirmed" if confirmed else "declined")
         if not confirmed:
             return False
-        if self._options.snapshot:
+        kinds = {record["kind"] for record in self._journal.records}
+        if self._options.snapshot and "snapshot" not in kinds:
             from serialfix.azure.disks import snapshot_os_disk
 
             self._observer.phase("snapshot", "of the OS disk")
@@ -384,12 +409,23 @@ class _Run:
             if changed and self._playbook.restart != "never":
                 self._warn("the VM was not restarted; the changes take effect when it is")
             return
-        await self._restart_once(azure, now)
-        self._proof = self._session(azure, Purpose.PROVE)
-        await self._proof.prove(former_channel=now.last_channel)
+        try:
+            await self._restart_once(azure, now)
+            self._proof = self._session(azure, Purpose.PROVE)
+            await self._proof.prove(former_channel=now.last_channel)
+        except SerialfixError as error:
+            if isinstance(error, RestartError | MachineMisuse):
+                raise
+            raise RestartError(
+                f"all changes are verified, but what follows them failed: {error}",
+                state=error.state,
+                expected=error.expected,
+                screen=error.screen,
+                remedy=f"{error.remedy} `serialfix resume {self._folder.run_id}` goes on.".strip(),
+            ) from error
 
     async def _restart_once(self, azure: Azure, now: Standing) -> None:
-        from serialfix.azure.restart import begin_restart, resume_restart
+        from serialfix.azure.restart import resume_restart
         from serialfix.azure.vm import power_state
 
         ref = self._ref
@@ -413,13 +449,7 @@ class _Run:
                 "all changes are verified in the registry.",
             )
         else:
-            self._journal.append("restart_requested")
-            operation = await begin_restart(azure, ref)
-            self._journal.append(
-                "restart_accepted",
-                operation=operation.id,
-                continuation_token=operation.continuation_token,
-            )
+            operation = await _to_its_end(self._ask_for_restart(azure, ref))
         self._restart = RestartResult(Outcome.UNKNOWN, operation.id)
         try:
             await operation.wait(
@@ -427,8 +457,9 @@ class _Run:
                 on_poll=lambda status: self._observer.progress(f"the restart: {status}"),
             )
             state = await power_state(azure, ref)
-        except RestartError:
-            self._restart = RestartResult(Outcome.FAILED, operation.id, loop.time() - start)
+        except SerialfixError as error:
+            ended = Outcome.FAILED if isinstance(error, RestartFailed) else Outcome.UNKNOWN
+            self._restart = RestartResult(ended, operation.id, loop.time() - start)
             raise
         self._journal.append("restart_done", power_state=state)
         self._restart = RestartResult(Outcome.CHANGED, operation.id, loop.time() - start)
@@ -437,6 +468,23 @@ class _Run:
                 f"after the restart the VM is {state}",
                 remedy="Start it (`az vm start`); then `serialfix resume` makes the proof.",
             )
+
+    async def _ask_for_restart(self, azure: Azure, ref: VmRef) -> RestartOperation:
+        from serialfix.azure.restart import begin_restart
+
+        self._journal.append("restart_requested")
+        try:
+            operation = await begin_restart(azure, ref)
+        except RestartRefused:
+            self._journal.append("restart_refused")
+            self._restart = RestartResult(Outcome.FAILED)
+            raise
+        self._journal.append(
+            "restart_accepted",
+            operation=operation.id,
+            continuation_token=operation.continuation_token,
+        )
+        return operation
 
     # --- the report -----------------------------------------------------------------------------
 
@@ -472,6 +520,8 @@ class _Run:
         touched = outcomes.touched(now, error)
         if error is not None:
             error.touched = touched
+            if isinstance(error, UsageError) and touched is not Touched.NO:
+                error.exit_code = StepError.exit_code  # 2 promises that nothing was touched
         ref = self._ref
         works = [work for work in (self._work, self._proof) if work is not None]
         warnings = [*self._warnings, *(text for work in works for text in work.warnings)]
@@ -535,6 +585,16 @@ class _Clocked:
             self.phases[self._phase] = self.phases.get(self._phase, 0.0) + now - self._phase_start
         self._phase, self._phase_start = name, now
         self._inner.phase(name, detail)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """What was begun is ended and kept in the journal, then a cancellation goes on."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 def _former(value: Any) -> Any:

@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 
 
 class TerminalObserver:
-    """Shows a run to a person. `ask` puts a question and says whether the answer was yes."""
+    """Shows a run to a person.
+
+    `ask` puts a question and says whether the answer was yes; without it all is agreed to.
+    """
 
     def __init__(
         self,
         console: Console,
         *,
-        ask: Callable[[str], bool],
+        ask: Callable[[str], bool] | None,
         quiet: bool = False,
         show_plan: bool = True,
         clock: Callable[[], float] = time.monotonic,
@@ -87,6 +90,8 @@ class TerminalObserver:
 
     def confirm(self, plan: Plan) -> bool:
         """Ask, once, before the first change. Shows the plan when it was not shown before."""
+        if self._ask is None:
+            return True
         if self._quiet:
             self._console.print(plan_view(plan))
         self._stop()

@@ -85,6 +85,10 @@ async def test_scale_set_instances(arm: Client, lab: Lab) -> None:
     scale_set = VM.replace("virtualMachines/myvm", "virtualMachineScaleSets/myss")
     instance = scale_set + "/virtualMachines/7"
     assert (await arm("GET", scale_set))[1]["properties"]["orchestrationMode"] == "Uniform"
+    group, _, provider = scale_set.rpartition("/")[0].partition("/providers")
+    for place in (group, group.partition("/resourceGroups")[0]):
+        _, sets, _ = await arm("GET", f"{place}/providers{provider}")
+        assert [entry["name"] for entry in sets["value"]] == ["myss"]
     assert [
         entry["instanceId"]
         for entry in (await arm("GET", f"{scale_set}/virtualMachines"))[1]["value"]

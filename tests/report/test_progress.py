@@ -94,6 +94,13 @@ def test_quiet_says_nothing_but_asks() -> None:
     assert "KeepAliveTimeout" in watch.text  # nobody confirms what was not shown
 
 
+def test_what_was_agreed_to_beforehand_is_not_asked() -> None:
+    stream = io.StringIO()
+    observer = TerminalObserver(Console(file=stream), ask=None, quiet=True)
+    assert observer.confirm(rdp_plan())
+    assert stream.getvalue() == ""
+
+
 @pytest.mark.parametrize("yes", [True, False])
 def test_the_question_names_the_restart(yes: bool) -> None:
     watch = Watch(yes=yes)
