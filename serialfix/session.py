@@ -19,7 +19,13 @@ from serialfix.console.actions import CR, Action, Cause, Finished, Press, Wait
 from serialfix.console.machine import Console, Machine, Patience, Step
 from serialfix.console.typist import REPAIRS, Pace, Typist
 from serialfix.console.wire import ChannelSwitch
-from serialfix.errors import ChannelError, GuestRebooted, SerialfixError
+from serialfix.errors import (
+    ChannelError,
+    ConsoleError,
+    GatewayClosed,
+    GuestRebooted,
+    SerialfixError,
+)
 from serialfix.secrets import Secret
 from serialfix.transport.base import Transport
 
@@ -33,6 +39,8 @@ class Credentials:
     domain: str = ""
 
 
+_ENTERS = 3
+"""How often Enter is pressed again where nothing answers."""
 _BOOTED = re.compile("Computer is booting, SAC started")
 _SLOWEST_TICK = 0.15
 """Seconds; a longer pause within an echo is no renderer's tick but a hesitation."""
@@ -70,7 +78,9 @@ class Session:
         self.marker = marker or (lambda _text: None)
         """Marks a place in the recording."""
         self.console = Console()
-        self.pace = Pace()
+        self._pace = self._early_pace = Pace()
+        self._shell_pace = Pace()
+        """Kept apart: what SAC and the login take is no proof for a shell (sac.md §7)."""
         self.prompt = f"{nonce}>"
         self.channel: str | None = None
         """The CMD channel that this session created; the only one it uses or closes."""
@@ -152,24 +162,43 @@ class Session:
         return machine.result()
 
     async def leave(self) -> str:
-        """Leave the console clean; gives "" or, in words, what could not be done. Never raises."""
+        """Leave the console clean; gives "" or, in words, what could not be done. Never raises.
+
+        Where the connection dropped, it is made once more for this: a prompt of an administrator
+        must not stay behind. A take-over is not fought.
+        """
         if self.channel is None:
             return ""
         try:
-            if self._inside and self.console.screen.typed(self.prompt) is not None:
-                await self._type("", prompt=self.prompt)
-                await self._play(cmd.LeaveMachine(self.patience))
-            else:
-                self._inside = False
-                start = sac.State.HOME
-                closing = sac.SacMachine(sac.CLOSE, self.patience, own=self.channel, start=start)
-                await self._play(closing)
+            try:
+                await self._close_channel(sac.State.HOME)
+            except GatewayClosed:
+                await self.connect()
+                await self._close_channel(sac.State.ARRIVE)
         except SerialfixError as error:
             return f"channel {self.channel} was left behind: {error}"
         finally:
             self._inside = False
         self.channel = None
         return ""
+
+    async def _close_channel(self, start: sac.State) -> None:
+        if not await self._exit():
+            self._inside = False
+            await self._play(
+                sac.SacMachine(sac.CLOSE, self.patience, own=self.channel, start=start)
+            )
+
+    async def _exit(self) -> bool:
+        """The polite way out; not from a command that hangs, nor from somewhere else."""
+        if not self._inside or self.console.screen.typed(self.prompt) is None:
+            return False
+        try:
+            await self._type("", prompt=self.prompt)
+            await self._play(cmd.LeaveMachine(self.patience))
+        except ConsoleError:
+            return False
+        return True
 
     async def close(self) -> None:
         """End the attachment; does nothing when there is none."""
@@ -206,7 +235,7 @@ class Session:
                 self.console.look_afresh()
                 await self._send(machine.keys)
             case Step.ENTER | Step.ENTER_MASKED:
-                before = self.console.screen.before_cursor()
+                before = self.console.screen.before_cursor().rstrip()
                 at_sac = isinstance(machine, sac.SacMachine)
                 await self._type(
                     machine.keys,
@@ -222,37 +251,51 @@ class Session:
         """Wait for a sight of the present state, its silence, or its deadline."""
         deadline = self._now() + machine.within
         self._last = self._now()
+        row, heard = machine.row, self.console.received
+        enters = _ENTERS if row.step in (Step.ENTER, Step.ENTER_MASKED) and row.again else 0
         while True:
             if (sight := machine.look(self.console)) is not None:
-                settle = self._settle() if machine.row.settled else 0.0
+                settle = self._settle() if row.settled else 0.0
                 if settle and await self._receive(settle):
                     continue
                 machine.advance(sight)
                 return
             self._check_place()
             until = deadline
-            if machine.row.quiet is not None:
-                until = min(until, self._last + self.patience.backlog_quiet)
+            nothing = self.console.received == heard
+            if row.quiet is not None:
+                patience = self.patience
+                quiet = patience.backlog_none if nothing else patience.backlog_quiet
+                until = min(until, self._last + quiet)
+            if enters and nothing:
+                until = min(until, self._last + self.patience.enter)
             if await self._receive(until - self._now()):
                 continue
-            if self._now() >= deadline:
+            if self._now() < deadline and enters and nothing:
+                enters -= 1
+                self._last = self._now()
+                await self._send(CR)
+            elif self._now() >= deadline:
                 machine.expire(self.console)
+                return
             else:
                 machine.silence()
-            return
+                return
 
     async def _type(
         self, line: str, *, prompt: str, secret: bool = False, repairs: int = REPAIRS
     ) -> None:
         """Have a line typed and verified; nothing is entered."""
+        early = prompt == sac.PROMPT or prompt.endswith(":")
+        self._pace = self._early_pace if early else self._shell_pace
         typist = Typist(
             line,
             prompt,
-            self.pace,
+            self._pace,
             secret=secret,
             whole_clear=prompt == sac.PROMPT,
             repairs=repairs,
-            frame=self._settle() if prompt.endswith(">") and prompt != sac.PROMPT else 0.0,
+            frame=0.0 if early else self._settle(),
         )
         cause = Cause.START
         waiting: tuple[str, float] | None = None
@@ -350,7 +393,8 @@ class Session:
         """Measure the guest: the time to an answer, and the tick at which it paints an echo."""
         now = self._now()
         if self._pressed is not None:
-            self.pace.echo = min(3.0, max(0.25, 0.7 * self.pace.echo, 5 * (now - self._pressed)))
+            pace = self._pace
+            pace.echo = min(3.0, max(0.25, 0.7 * pace.echo, 5 * (now - self._pressed)))
             self._pressed = None
         elif echo and now - self._last < _SLOWEST_TICK:
             self._tick = max(0.9 * self._tick, now - self._last)

@@ -25,6 +25,8 @@ class Patience:
     backlog: float = 3.0
     """For the old output that the gateway sends on attach to end."""
     backlog_quiet: float = 0.1
+    backlog_none: float = 1.0
+    """For old output to begin: a quiet console has none."""
     home: float = 3.0
     """For SAC to answer ESC TAB 0, or Enter."""
     sac: float = 45.0
@@ -41,6 +43,8 @@ class Patience:
     switch_retry: float = 1.0
     login: float = 20.0
     authentication: float = 60.0
+    enter: float = 5.0
+    """For any answer to Enter, before it is taken as lost and pressed again."""
     run: float = 60.0
     """For one command line in the guest."""
     leave: float = 10.0
@@ -137,6 +141,9 @@ class Row(Generic[S, W]):
     """In words, for the error."""
     settled: bool = False
     """Whether a sight counts only once a painting renderer has finished its frame (sac.md §6.2)."""
+    again: bool = True
+    """Whether Enter may be pressed again where nothing at all answered to it: an empty line more
+    harms no prompt but that of a login, where it would be the next answer."""
     retypes: int | None = None
     """Repairs allowed while typing, where more than usual are needed."""
     error: Callable[[Any, Console], SerialfixError] | None = None

@@ -117,6 +117,16 @@ def channels(rows: list[str]) -> list[Channel]:
     return [Channel(int(m[1]), m[2] == "A", m[4].strip()) for m in found if m]
 
 
+def counts_anew(former: str | None, now: str | None) -> bool:
+    """Whether the channels' numbers show a restart: they only climb while Windows runs (§3).
+
+    >>> counts_anew("Cmd0002", "Cmd0003"), counts_anew("Cmd0002", "Cmd0001")
+    (False, True)
+    """
+    old, new = (re.search(r"\d+$", name or "") for name in (former, now))
+    return old is None or new is None or int(new[0]) <= int(old[0])
+
+
 class SacMachine(Machine[State, Sight]):
     """The way from an attached console to `LOGIN`, `SHELL`, `GONE` or `CLOSED`.
 
@@ -138,6 +148,7 @@ class SacMachine(Machine[State, Sight]):
         self.prompt = prompt
         self.others: list[Channel] = []
         self.launched = False
+        self.homes = 0
         self.knocks = 0
         self.looks = 0
         self.waits = 0
@@ -292,9 +303,15 @@ SIGHTS: Mapping[Sight, Callable[[SacMachine, Console], bool]] = {
 # --- detours -----------------------------------------------------------------------------------
 
 
+def _home_again(machine: SacMachine) -> State:
+    """A lost key must not have us knock in somebody's session: ESC TAB 0 is tried twice."""
+    machine.homes += 1
+    return State.HOME if machine.homes % 2 else State.KNOCK
+
+
 def _knock_again(machine: SacMachine) -> State:
     machine.knocks += 1
-    spent = machine.knocks * 2 * machine.patience.home
+    spent = machine.knocks * 3 * machine.patience.home
     return State.HOME if spent < machine.patience.sac else State.NO_SAC
 
 
@@ -385,7 +402,7 @@ _TO_PROMPT: dict[State, Row[State, Sight]] = {
         {Sight.SAC_IN_VIEW: State.REVEAL, Sight.STOP_ERROR: State.CRASHED},
         keys=GO_HOME,
         within="home",
-        late=State.KNOCK,
+        late=_home_again,
         expects="SAC's banner",
     ),
     State.KNOCK: Row(
@@ -427,6 +444,7 @@ _TO_CHANNEL: dict[State, Row[State, Sight]] = {
         Step.ENTER,
         {Sight.OURS_IN_VIEW: State.SHOW, Sight.NO_SUCH_CHANNEL: State.PENDING},
         keys=lambda machine: f"ch -sn {machine.own}",
+        again=False,
         within="switch",
         late=_look_again,
         expects="the switch to our channel",

@@ -5,6 +5,9 @@ Rules:
 2. What is sent is compared with the cells behind the prompt; what differs is erased back to the
    last right cell and typed again, slower. Enter is not the typist's business: whoever asked for
    the line presses it after `Finished`, that is, on an equal line only.
+   Keys that do not show may be lost or merely late, and a late key must not come behind its own
+   repetition. So a probe is typed first, a key that the line does not hold: keys keep their order,
+   and where the probe is seen nothing sent before it is left.
 3. Two equal neighbours are the everyday loss (WS2016/2019 drop them below 125 ms to 1.5 s,
    sac.md §7). The first pair is a probe: the line stops behind it until the echo shows both, and
    the gap grows until it does. The gap found is kept for the session (`Pace`).
@@ -28,6 +31,9 @@ GAPS = (0.0, 0.03, 0.13, 0.3, 0.8, 1.6)
 WHOLE_LINE = 1024
 SAC_LINE = 80
 """More than SAC's line buffer holds (sac.md §2.2: character 78 and on replace the last)."""
+_PROBES = "zqjxkwvyZQJXKW0123456789"
+_SLOWEST = 2.0
+"""Seconds after which a probe is taken as lost, at most."""
 REPAIRS = 8
 """Repairs in one line that bring no further cell right before the typist gives up."""
 
@@ -72,6 +78,7 @@ class _State(Enum):
     SEND = auto()
     PAUSE = auto()
     ECHO = auto()
+    PROBE = auto()
     ERASE = auto()
 
 
@@ -98,9 +105,10 @@ class Typist:
     _best: int = 0
     _failed: int = 0
     _excess: int = 0
-    _repaired: bool = False
+    _before: str | None = None
     _rested: bool = False
-    _probing: bool = False
+    _proving: bool = False
+    _probe_key: str = ""
     _mark: Mark | None = None
 
     def __post_init__(self) -> None:
@@ -119,6 +127,8 @@ class Typist:
                 return self._send() if over else self._pause()
             case _State.ECHO:
                 return self._check(over, screen)
+            case _State.PROBE:
+                return self._probed(over, screen)
             case _State.ERASE if self.whole_clear:
                 return self._cleared(over, screen)
             case _State.ERASE:
@@ -129,11 +139,18 @@ class Typist:
         """What the screen shows when everything sent so far was taken."""
         return "*" * self.sent if self.secret else self.line[: self.sent]
 
+    def _shown(self, screen: Screen) -> str | None:
+        """What stands behind the prompt; the blank of `Password: ` may come after the colon."""
+        shown = screen.typed(self.prompt)
+        return shown.removeprefix(" ") if shown and self.prompt.endswith(":") else shown
+
+    # --- typing ---------------------------------------------------------------------------------
+
     def _send(self) -> Action:
-        """One burst: up to the next pair that needs a gap or a probe, or the burst size."""
+        """One burst: up to the next pair that needs a gap or a proof, or the burst size."""
         start, end = self.sent, min(len(self.line), self.sent + self.pace.burst)
-        probe = not self.pace.proven
-        self._probing = False
+        prove = not self.pace.proven
+        self._proving = False
         if self.secret:
             self.sent, self._state = start + 1, _State.ECHO
             return Press(self.line[start], secret=True)
@@ -143,18 +160,24 @@ class Typist:
             if at > start and GAPS[self.pace.gap]:
                 end = at  # the second of the pair opens the next burst, after the gap
                 break
-            if probe:
+            if prove:
                 # After a repair the pair had all the time in the world: that proves no gap.
-                end, self._probing = at + 1, not (at == start and self._rested)
+                end, self._proving = at + 1, not (at == start and self._rested)
                 break
+        # No burst ends with a blank: renderers need not show one that changes no cell (§6.2).
+        while end < len(self.line) and self.line[end - 1] == " " != self.line[end]:
+            end += 1
         self.sent, self._rested = end, False
-        look = probe or end == len(self.line) or self.pace.burst < WHOLE_LINE
+        look = prove or end == len(self.line) or self.pace.burst < WHOLE_LINE
         self._state = _State.ECHO if look else _State.PAUSE
         return Press(self.line[start:end])
 
     def _go_on(self) -> Action:
         at = self.sent
-        opens_pair = 0 < at < len(self.line) and self.line[at] == self.line[at - 1]
+        if at == len(self.line):
+            self._state = _State.ECHO
+            return self._settle()
+        opens_pair = at > 0 and self.line[at] == self.line[at - 1]
         slow = opens_pair or self.secret  # behind stars all neighbours are treated as equal
         return self._pause() if slow and GAPS[self.pace.gap] else self._send()
 
@@ -162,66 +185,100 @@ class Typist:
         self._state = _State.PAUSE
         return Wait("the pause between two equal keys", GAPS[self.pace.gap])
 
+    def _settle(self) -> Wait:
+        quiet = max(self.pace.settle, self.frame)
+        return Wait("the echo to settle", self.within, quiet=quiet)
+
     def _check(self, over: bool, screen: Screen) -> Action:
-        shown = screen.typed(self.prompt)
+        shown = self._shown(screen)
         if shown == self.wanted:
-            if self.sent < len(self.line):
-                return self._right()
-            if over:
-                return self._right()
-            # A key taken as lost may still be on its way.
-            settle = max(self.pace.settle, self.frame, self.pace.echo / 2 * self._repaired)
-            return Wait("the echo to settle", self.within, quiet=settle)
-        if over:
-            return self._repair(shown, screen)
-        return Wait(f"the echo of {self._name()}", self.within, quiet=self.pace.echo)
+            whole = self.sent == len(self.line)
+            return self._settle() if whole and not over else self._right()
+        if not over:
+            return Wait(f"the echo of {self._name()}", self.within, quiet=self.pace.echo)
+        self._count(_common(shown or "", self.wanted), screen)
+        if self.whole_clear:
+            self._learn(shown)
+            return self._clear(screen)
+        if self.secret:
+            self.pace.lost_repeat()
+            return self._erase(self.sent, shown)
+        return self._probe(shown)
 
     def _right(self) -> Action:
         self.pace.right()
         self._best = max(self._best, self.sent)
-        self.pace.proven = self.pace.proven or self._probing
+        self.pace.proven = self.pace.proven or self._proving
         return Finished() if self.sent == len(self.line) else self._go_on()
 
-    def _repair(self, shown: str | None, screen: Screen) -> Action:
-        """The echo is not what was sent: learn from it, erase what is wrong, go on from there."""
-        self._count(_common(shown or "", self.wanted), screen)
-        self._repaired = self._rested = True
-        if shown and _single(shown) == _single(self.wanted):
+    def _learn(self, shown: str | None) -> None:
+        """What the difference tells of the guest's keyboard."""
+        self._rested = True
+        if not shown or shown == self.wanted:
+            return  # it was deaf, or merely slow
+        if _single(shown) == _single(self.wanted):
             self.pace.lost_repeat()
-        elif shown:
+        else:
             self.pace.lost_other()
-        return self._clear(screen) if self.whole_clear else self._erase(screen)
+
+    # --- repairing ------------------------------------------------------------------------------
+
+    def _probe(self, shown: str | None) -> Action:
+        """Find out whether the missing keys are lost, or still on their way."""
+        self._state = _State.PROBE
+        if shown is None:  # the prompt is not in view: nothing is sent
+            return self._await_probe()
+        fresh = [key for key in _PROBES if key not in self.line + shown] or list(_PROBES)
+        self._probe_key = fresh[self._failed % len(fresh)]
+        return Press(self._probe_key)
+
+    def _await_probe(self) -> Wait:
+        patience = min(self.pace.echo * 2 ** min(self._failed, 8), _SLOWEST)
+        return Wait(f"the echo of a probe, {self._failed}", self.within, quiet=patience)
+
+    def _probed(self, over: bool, screen: Screen) -> Action:
+        shown = self._shown(screen)
+        if shown and self._probe_key and shown.endswith(self._probe_key):
+            self._learn(shown.rstrip(_PROBES))
+            self.sent = _common(shown, self.wanted)
+            return self._erase(len(shown) - self.sent, shown)
+        if not over:
+            return self._await_probe()
+        self._count(-1, screen)
+        return self._probe(shown)
+
+    def _erase(self, excess: int, shown: str | None) -> Action:
+        """Take back the last `excess` keys."""
+        self._state, self._excess, self._before = _State.ERASE, excess, shown
+        if self.secret:
+            self.sent = 0  # stars do not tell which key is missing
+        # Backspaces are equal neighbours too: where repeats are lost they go one by one.
+        return Press(BACKSPACE * (1 if GAPS[self.pace.gap] else excess))
+
+    def _erased(self, over: bool, screen: Screen) -> Action:
+        shown = self._shown(screen)
+        if shown == self.wanted:
+            return self._go_on()
+        if not over:
+            quiet = GAPS[self.pace.gap] or self.pace.echo
+            what = f"the wrong keys to be erased, {self._failed}"
+            return Wait(what, self.within, quiet=quiet)
+        if shown is None:
+            self._count(-1, screen)
+            return self._probe(shown)
+        self.sent = _common(shown, self.wanted)
+        excess = len(shown) - self.sent
+        if shown == self._before and shown.endswith(" "):
+            excess = self._excess - 1  # that a blank went need not show (§6.2)
+        elif excess >= self._excess:
+            self.pace.lost_repeat()
+            self._count(-1, screen)
+        return self._erase(excess, shown) if excess > 0 else self._go_on()
 
     def _clear(self, screen: Screen) -> Action:
         """SAC: empty the buffer as a whole; the Enter on it gives a new prompt."""
         self._state, self._mark, self.sent = _State.ERASE, screen.mark(), 0
         return Press(BACKSPACE * SAC_LINE + CR)
-
-    def _erase(self, screen: Screen) -> Action:
-        shown = screen.typed(self.prompt)
-        good = _common(shown or "", self.wanted)
-        if self.secret and shown != self.wanted:
-            good = 0  # stars do not tell which key is missing
-        self.sent = good
-        self._excess = len(self.line) if shown is None else len(shown) - good
-        if self._excess == 0:
-            return self._go_on()
-        self._state = _State.ERASE
-        # Backspaces are equal neighbours too: where repeats are lost they go one by one.
-        return Press(BACKSPACE * (1 if GAPS[self.pace.gap] else self._excess))
-
-    def _erased(self, over: bool, screen: Screen) -> Action:
-        shown = screen.typed(self.prompt)
-        if shown == self.wanted:
-            return self._go_on()
-        if not over:
-            quiet = GAPS[self.pace.gap] or self.pace.echo
-            return Wait("the wrong keys to be erased", self.within, quiet=quiet)
-        excess = len(self.line) if shown is None else len(shown) - _common(shown, self.wanted)
-        if excess >= self._excess:
-            self.pace.lost_repeat()
-            self._count(-1, screen)
-        return self._erase(screen)
 
     def _cleared(self, over: bool, screen: Screen) -> Action:
         """SAC: the buffer is empty now; the Enter on it gave a new prompt."""

@@ -12,15 +12,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from serialfix.console.cmd import CommandResult
+from serialfix.console.sac import counts_anew
 from serialfix.errors import (
     ChannelError,
     CommandFailed,
     ConsoleError,
     GatewayClosed,
     GatewayUnreachable,
+    GuestRebooted,
     SerialfixError,
     Touched,
     TransportError,
+    UnsafeStep,
     VerifyMismatch,
 )
 from serialfix.model import Outcome, ProofResult, RegistryValue, StepResult
@@ -124,34 +127,53 @@ class Guest:
         self.journal.append("dropped", error=error.slug)
         if not isinstance(error, ChannelError):
             await self.session.connect()
+        former = self.session.channel
         same = await self.session.rejoin(self._credentials)
         self.journal.append("rejoined", channel=self.session.channel, same=same)
+        if not same and former is not None and counts_anew(former, self.session.channel):
+            raise GuestRebooted(
+                "the guest restarted while we worked in it: its channels count anew",
+                remedy="Somebody or something restarted the VM. Continue with `serialfix resume`.",
+            )
 
     # --- reading --------------------------------------------------------------------------------
 
     async def read(self, playbook: Playbook) -> Present:
         """Every value that the playbook names, its policy twins, and the keys that are missing."""
-        wishes = [step.registry for step in playbook.steps if step.registry is not None]
+        wishes = _wishes(playbook)
         asked = [(wish.key, wish.value) for wish in wishes]
         twins = [(wish.policy_twin, wish.value) for wish in wishes if wish.policy_twin]
-        values: dict[ValueId, RegistryValue | None] = {}
+        values = await self._values(asked)
         keys: dict[str, bool] = {}
-        for key in _distinct(key for key, _ in asked):
-            values |= await self._values(key, [name for other, name in asked if other == key])
         for key in _distinct(key for key, _ in asked):
             if not any(values[value_id(k, n)] is not None for k, n in asked if k == key):
                 await self._look_for(key, keys)
-        for key in _distinct(key for key, _ in twins):
-            names = [n for k, n in twins if k == key and value_id(k, n) not in values]
-            if names and (keys.get(key.lower(), True)):
-                values |= await self._values(key, names)
+        values |= await self._values(
+            (key, name)
+            for key, name in twins
+            if value_id(key, name) not in values and keys.get(key.lower(), True)
+        )
         for step in playbook.steps:
             if step.registry_key is not None:
                 await self._look_for(step.registry_key.key, keys)
         return Present(values, keys)
 
-    async def _values(self, key: str, names: Sequence[str]) -> dict[ValueId, RegistryValue | None]:
-        """Values of one key, a few per line; what was not answered clearly is asked alone."""
+    async def _values(
+        self, asked: Iterable[tuple[str, str]]
+    ) -> dict[ValueId, RegistryValue | None]:
+        """Values by key and name."""
+        names: dict[str, list[str]] = {}
+        for key, name in asked:
+            names.setdefault(key, []).append(name)
+        found: dict[ValueId, RegistryValue | None] = {}
+        for key, of_key in names.items():
+            found |= await self._values_of(key, of_key)
+        return found
+
+    async def _values_of(
+        self, key: str, names: Sequence[str]
+    ) -> dict[ValueId, RegistryValue | None]:
+        """Values of one key, many per line; what was not answered clearly is asked alone."""
         found: dict[ValueId, RegistryValue | None] = {}
         for group in registry.batches(_distinct(names)):
             answers: dict[str, RegistryValue | None] = {}
@@ -234,12 +256,14 @@ class Guest:
         )
         after = former
         for _ in range(self.patience.rejoins + 1):
-            self.journal.append("step_entering", step=step_id, former=former, line=line)
+            self._announce(step_id, former, line)
             result = await self.write(line)
             after = await self.value(wish.key, wish.value)
             if after == wanted:
                 self.journal.append("step_verified", step=step_id, after=after)
                 return
+            if after == former:
+                self.journal.append("step_untouched", step=step_id, former=former)
             if result is not None and result.exit_code:
                 raise CommandFailed(
                     f"{line} ended with exit code {result.exit_code}; the value is "
@@ -260,6 +284,20 @@ class Guest:
             "or a policy may guard this key.",
         )
 
+    def _announce(self, step_id: str, former: RegistryValue | str | None, line: str) -> None:
+        """Journal what is about to be typed. Raises UnsafeStep when the journal may not keep it."""
+        facts = {"former": former.to_json() if isinstance(former, RegistryValue) else former}
+        facts["line"] = line
+        kept = self.journal.append("step_entering", step=step_id, **facts)
+        if any(kept[name] != fact for name, fact in facts.items()):
+            self.journal.append("step_untouched", step=step_id, former=facts["former"])
+            raise UnsafeStep(
+                "the former or the new value holds a secret, so the journal cannot keep the way "
+                "back",
+                remedy="Nothing was typed for this step. Change that value by hand, then leave "
+                "the step out.",
+            )
+
     async def _apply_key(self, step_id: str, key: str) -> None:
         """Remove a key that holds nothing."""
         content = await self.ask(registry.list_key(key))
@@ -270,7 +308,7 @@ class Guest:
                 remedy="Something else lives there now; remove it by hand if it should go.",
             )
         line = registry.delete_key(key)
-        self.journal.append("step_entering", step=step_id, former="present", line=line)
+        self._announce(step_id, "present", line)
         await self.write(line)
         if (await self.ask(registry.key_exists(key))).exit_code != ABSENT:
             raise VerifyMismatch(f"{key} is still there", touched=Touched.MAYBE)
@@ -279,17 +317,18 @@ class Guest:
     # --- proving --------------------------------------------------------------------------------
 
     async def prove_values(self, playbook: Playbook) -> list[ProofResult]:
-        """Read every value again; one result for all of them."""
-        present = await self.read(playbook)
-        wrong = [
-            f"{step.registry.value} is {_text(present.value(step.registry))}"
-            for step in playbook.steps
-            if step.registry is not None and present.value(step.registry) != step.registry.wanted
-        ]
-        total = sum(step.registry is not None for step in playbook.steps)
+        """Read every value again, and whether the keys are gone; one result for all of them."""
+        wishes = _wishes(playbook)
+        values = await self._values((wish.key, wish.value) for wish in wishes)
+        found = [(wish, values[value_id(wish.key, wish.value)]) for wish in wishes]
+        wrong = [f"{wish.value} is {_text(value)}" for wish, value in found if value != wish.wanted]
+        for key in (step.registry_key.key for step in playbook.steps if step.registry_key):
+            if (await self.ask(registry.key_exists(key))).exit_code != ABSENT:
+                wrong.append(f"{key} is still there")
         if wrong:
             return [ProofResult("registry", Outcome.FAILED, "; ".join(wrong))]
-        return [ProofResult("registry", Outcome.OK, f"{total} values are as wanted")]
+        text = f"{len(playbook.steps)} steps are as wanted"
+        return [ProofResult("registry", Outcome.OK, text)]
 
     async def prove(self, proof: Proof) -> ProofResult:
         """A service or listener, waited for while the guest comes up."""
@@ -335,6 +374,10 @@ def _result(planned: PlannedStep, outcome: Outcome, *, after: object) -> StepRes
 
 def _text(value: RegistryValue | None) -> str:
     return "absent" if value is None else str(value)
+
+
+def _wishes(playbook: Playbook) -> list[RegistryStep]:
+    return [step.registry for step in playbook.steps if step.registry is not None]
 
 
 def _distinct(items: Iterable[str]) -> list[str]:

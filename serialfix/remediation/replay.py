@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from serialfix.console.actions import CR
 from serialfix.console.machine import Patience
 from serialfix.errors import RecordError, ReplayMismatch, SerialfixError
 from serialfix.playbook.load import parse_playbook
 from serialfix.playbook.plan import Plan
-from serialfix.record.cast import MARKER, Cast, read_cast
+from serialfix.record.cast import INPUT, MARKER, Cast, Event, read_cast
 from serialfix.record.journal import MemoryJournal
 from serialfix.remediation.events import Silence
 from serialfix.remediation.guest import GuestPatience
@@ -72,13 +73,12 @@ async def _replay(path: Path, cast: Cast) -> ReplayResult:
             expected=recorded,
             screen=work.session.console.screen.text(),
         )
-    keys = sum(len(event.data) for event in cast.events if event.code == "i")
+    keys = sum(_keys(event) for event in cast.events if event.code == INPUT)
     return ReplayResult(ended, keys, cast.events[-1].time if cast.events else 0.0)
 
 
 def _work(cast: Cast, about: Any, transport: ReplayTransport) -> Work:
-    lengths = cast.secrets
-    password = Secret(_stand_in(lengths[0] if lengths else 1), "guest_password")
+    password = Secret("x" * _password_keys(cast), "guest_password")
     session = Session(transport, nonce=about["nonce"], patience=Patience(**about["patience"]))
     if about["reclaim"]:
         session.channel, session.prompt = about["reclaim"], about["reclaim_prompt"]
@@ -108,6 +108,19 @@ async def _perform(work: Work, purpose: Purpose, about: Any, *, declined: bool) 
             await work.prove(former_channel=about["former_channel"])
 
 
-def _stand_in(length: int) -> str:
-    """As many keys as the password had, without equal neighbours: those are typed differently."""
-    return "".join("ab"[at % 2] for at in range(length))
+def _keys(event: Event) -> int:
+    hidden = event.secret_keys
+    return len(event.data) if hidden is None else hidden
+
+
+def _password_keys(cast: Cast) -> int:
+    """How many keys the password has: the longest try, and one more when no try was entered."""
+    longest, now, entered = 0, 0, False
+    for event in cast.events:
+        if event.code == INPUT and event.secret_keys is not None:
+            now += event.secret_keys
+            longest = max(longest, now)
+        elif event.code == INPUT:
+            entered |= now > 0 and event.data == CR
+            now = 0
+    return longest if entered else longest + 1

@@ -8,13 +8,13 @@ console answers, so that a recording can be replayed keystroke by keystroke.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from serialfix.console.sac import counts_anew
 from serialfix.errors import (
     ConsoleError,
     GatewayClosed,
@@ -136,6 +136,7 @@ class Work:
         """
         async with self._session_end():
             await self._come_back(former_channel)
+            self._observer.phase("prove")
             try:
                 await self._prove(values=True)
             except (ConsoleError, StepError) as error:
@@ -171,7 +172,7 @@ class Work:
             pause = self._patience.look
             try:
                 await self._attach()
-                if _counts_anew(former_channel, self.session.channel):
+                if counts_anew(former_channel, self.session.channel):
                     break
                 looks += 1
                 if looks > self._patience.reboot_looks:
@@ -314,12 +315,6 @@ class Work:
     def _warn(self, text: str) -> None:
         self.warnings.append(text)
         self._observer.warning(text)
-
-
-def _counts_anew(former: str | None, now: str | None) -> bool:
-    """Whether the channels' numbers show a restart: they only climb while Windows runs."""
-    old, new = (re.search(r"\d+$", name or "") for name in (former, now))
-    return old is None or new is None or int(new[0]) <= int(old[0])
 
 
 def _unproven(error: SerialfixError) -> RestartError:

@@ -15,8 +15,8 @@ from serialfix.model import RegistryType, RegistryValue
 from serialfix.windows.shell import line, quoted
 
 
-BATCH = 4
-"""Values asked for in one line: each takes four rows, and the screen has 24."""
+BATCH = 13
+"""Values asked for in one line: the line takes up to 7 rows, each answer one, the screen has 24."""
 _ROW = re.compile(r"^    (?P<name>\S.*?)    (?P<type>REG_[A-Z_]+)(?:    (?P<data>.*))?$")
 _BATCHABLE = re.compile(r"[A-Za-z0-9_]+")
 
@@ -29,11 +29,13 @@ def query(key: str, name: str) -> str:
 def query_many(key: str, names: Sequence[str]) -> str:
     """Ask for up to BATCH values in one line; each answers with its row, or with `[NAME]`.
 
+    `find` leaves out blank rows and the key's name, and gives 1 when nothing was found;
     `if errorlevel` is evaluated when it is reached, unlike %ERRORLEVEL%.
     """
     names = " ".join(names)
     return line(
-        f"for %v in ({names}) do @(reg query {_key(key)} /v %v 2>nul & if eRrorlevel 1 echo [%v])"
+        f'for %v in ({names}) do @(reg query {_key(key)} /v %v 2>nul | find "REG_" '
+        "& if eRrorlevel 1 echo [%v])"
     )
 
 
@@ -100,8 +102,13 @@ def values(rows: Iterable[str]) -> dict[str, RegistryValue]:
 def answers(rows: Sequence[str], names: Iterable[str]) -> dict[str, RegistryValue | None]:
     """What `query_many` answered, by name as asked: a value, or None for `[NAME]`.
 
-    A name that has not exactly one answer is left out: ask for it alone.
+    A name that has not exactly one answer is left out: ask for it alone. So are all names when
+    there is a row of another kind, such as the message of a missing program.
     """
+    names = list(names)
+    known = {f"[{name}]".lower() for name in names}
+    if any(row.strip() and not _ROW.match(row) and row.lower() not in known for row in rows):
+        return {}
     found = values(rows)
     counts = [match["name"].lower() for row in rows if (match := _ROW.match(row))]
     absent = [row[1:-1].lower() for row in rows if row.startswith("[") and row.endswith("]")]

@@ -20,21 +20,27 @@ class Wired:
         """Keys after which the connection drops, once."""
         self.error: type[TransportError] = GatewayClosed
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._up = False
 
     async def connect(self) -> None:
         self.connects += 1
+        self._up = True
         self._queue = asyncio.Queue()
         if past := self.guest.history(self.backlog):
             self._queue.put_nowait(past)
         self.guest.listen(self._queue.put_nowait)
 
     async def receive(self) -> bytes:
+        if not self._up and self._queue.empty():
+            raise self.error("the connection was closed")
         data = await self._queue.get()
         if data is None:
             raise self.error("the connection was closed")
         return data
 
     async def send(self, keys: bytes, *, secret: bool = False) -> None:
+        if not self._up:
+            raise self.error("the connection was closed")
         for at in range(len(keys)):
             if self.drop_after is not None and len(self.typed) >= self.drop_after:
                 self.drop_after = None
@@ -45,8 +51,10 @@ class Wired:
 
     def cut(self) -> None:
         """The gateway closes the connection."""
+        self._up = False
         self.guest.listen(None)
         self._queue.put_nowait(None)
 
     async def close(self) -> None:
+        self._up = False
         self.guest.listen(None)
