@@ -6,7 +6,6 @@ Also the other half: `RecordingTransport` writes what passes another transport i
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Never
@@ -35,7 +34,6 @@ from serialfix.transport.base import Transport
 
 
 _ENDINGS = {error.slug: error for error in (GatewayUnreachable, GatewayRejected, SessionTakenOver)}
-_TICK = 1e-6  # recorded times have six places; less than that is not worth waiting for
 
 
 class RecordingTransport:
@@ -88,12 +86,14 @@ class _Key:
 
 
 class ReplayTransport:
-    """Plays a recording: gives its output with the recorded spacing, checks every keystroke.
+    """Plays a recording: gives its output in its order, checks every keystroke.
 
-    Output that was recorded after a keystroke comes only after that keystroke, counted from the
-    moment at which it was typed. A secret may be any secret with as many keystrokes. Where the
-    recording ends with the gateway's end, `receive` raises what it raised then; where it simply
-    ends there is silence. On a `VirtualTimeLoop` all that costs no time.
+    Output that was recorded after a keystroke comes only after that keystroke, and all output
+    before the next one comes at once: what happened before what decides, not by how many
+    milliseconds, so that a replay does not depend on the speed of either machine. A secret may be
+    any secret with as many keystrokes. Where the recording ends with the gateway's end, `receive`
+    raises what it raised then; where it simply ends there is silence. On a `VirtualTimeLoop` the
+    waits of the driver cost no time.
 
     The first mismatch is raised again by everything that comes after it, `finish` included.
     """
@@ -104,7 +104,6 @@ class ReplayTransport:
         self._next = 0  # the event to give next
         self._keys: Sequence[_Key] = ()
         self._typed = 0  # how many of the keys were typed
-        self._origin = 0.0  # the loop's time at the recording's time 0
         self._connected = False
         self._news = asyncio.Event()
         self._mismatch: ReplayMismatch | None = None
@@ -118,11 +117,8 @@ class ReplayTransport:
         self._events = self._waiting.pop(0)
         self._next = self._typed = 0
         self._keys = [key for at, event in enumerate(self._events) for key in _keys(event, at)]
-        loop = asyncio.get_running_loop()
-        self._origin = loop.time() - (self._events[0].time if self._events else 0.0)
         for event in self._events:
             if event.code == MARKER and event.data.startswith(REFUSED):
-                await asyncio.sleep(self._origin + event.time - loop.time())
                 raise _ending(event.data.removeprefix(REFUSED))
         self._connected = True
 
@@ -132,16 +128,10 @@ class ReplayTransport:
             self._check()
             if not self._connected:
                 raise GatewayClosed("the connection is closed")
-            event = self._upcoming()
-            delay = None
-            if event is not None:
-                delay = self._origin + event.time - asyncio.get_running_loop().time()
-                if delay < _TICK:
-                    break
+            if (event := self._upcoming()) is not None:
+                break
             self._news.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(delay):
-                    await self._news.wait()
+            await self._news.wait()
         if event.code == MARKER:
             raise _ending(event.data.removeprefix(END))
         self._next += 1
@@ -158,8 +148,6 @@ class ReplayTransport:
                 self._fail("a keystroke differs", chars[number:])
             self._typed += 1
         if chars:
-            time = self._events[self._keys[self._typed - 1].index].time
-            self._origin = asyncio.get_running_loop().time() - time
             self._news.set()
 
     async def close(self) -> None:

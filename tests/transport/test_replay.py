@@ -66,14 +66,14 @@ async def log_in(console: ReplayTransport) -> None:
 
 
 class TestReplay:
-    def test_output_keeps_its_spacing(self) -> None:
+    def test_output_comes_in_its_order_without_waiting(self) -> None:
         async def by(console: ReplayTransport) -> list[float]:
             await asyncio.sleep(100)
             times = [now()]
             await console.connect()
             assert await console.receive() == b"Username: "
             times.append(now())
-            await asyncio.sleep(2)  # sooner than recorded; what follows is counted from here
+            await asyncio.sleep(2)
             await console.send(b"ab\r")
             assert await console.receive() == b"ab\r\nPassword: "
             times.append(now())
@@ -85,7 +85,7 @@ class TestReplay:
             console.finish()
             return times
 
-        assert play(*LOGIN, by=by) == pytest.approx([100, 101, 103.5])
+        assert play(*LOGIN, by=by) == [100, 100, 102]
 
     def test_keystroke_by_keystroke_however_they_are_sent(self) -> None:
         async def by(console: ReplayTransport) -> None:
@@ -111,7 +111,7 @@ class TestReplay:
             await console.receive()
             return now()
 
-        assert play(*LOGIN, by=by) == pytest.approx(1001.5)
+        assert play(*LOGIN, by=by) == 1000
 
     def test_a_keystroke_wakes_the_receiver(self) -> None:
         async def by(console: ReplayTransport) -> float:
@@ -124,17 +124,19 @@ class TestReplay:
             await console.receive()
             return now()
 
-        assert play(*LOGIN, by=by) == pytest.approx(4.5)
+        assert play(*LOGIN, by=by) == 3
 
     def test_cancelled_receive_loses_nothing(self) -> None:
         async def by(console: ReplayTransport) -> bytes:
             await console.connect()
+            await console.receive()
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.999):
                     await console.receive()
+            await console.send(b"ab\r")
             return await console.receive()
 
-        assert play(*LOGIN, by=by) == b"Username: "
+        assert play(*LOGIN, by=by) == b"ab\r\nPassword: "
 
     @pytest.mark.parametrize(
         ("keys", "secret", "recorded", "typed"),
@@ -250,13 +252,14 @@ class TestReplay:
             console.finish()
             return now()
 
-        assert play((0, "m", "connect"), (1, "o", "x"), (3, "m", "end:" + slug), by=by) == 3
+        assert play((0, "m", "connect"), (1, "o", "x"), (3, "m", "end:" + slug), by=by) == 0
 
     def test_closed(self) -> None:
         async def by(console: ReplayTransport) -> None:
             with pytest.raises(GatewayClosed):
                 await console.send(b"a")
             await console.connect()
+            await console.receive()
             waiting = asyncio.create_task(console.receive())
             await asyncio.sleep(0.5)
             await console.close()
@@ -393,7 +396,6 @@ class TestRecording:
         console = ReplayTransport(read_cast(path))
         again = run_virtual(drive(console, script))
         assert [what for _, what in again] == [what for _, what in live]
-        assert [when for when, _ in again] == pytest.approx([when for when, _ in live], abs=0.01)
         console.finish()
 
     def test_the_end_and_the_refusal_are_recorded(self, tmp_path: Path) -> None:

@@ -1,0 +1,114 @@
+"""Makes `recordings/`: sessions of the real driver with the lab, over the lab's gateway.
+
+Run by `make recordings`, after every change of what the driver types. Each file says in its header
+that it was made in the lab; nothing in it comes from a real VM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from serialfix.lab.build import make_vm
+from serialfix.lab.faults import Faults
+from serialfix.lab.server import Lab, LabThread
+from serialfix.model import RunResult, StepResult
+from serialfix.playbook.load import find_playbook
+from serialfix.remediation.events import Silence
+from serialfix.remediation.run import RunOptions, run
+from serialfix.secrets import Secret
+from serialfix.session import Credentials
+
+
+PROFILES = {"ws2019": "scraper", "ws2022": "conpty"}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One recording: what is wrong in the lab, and which session of the run is kept."""
+
+    name: str
+    ends: str
+    faults: dict[str, Any] = field(default_factory=dict)
+    session: int = 0
+    after_step: Callable[[LabThread, str], None] | None = None
+
+
+def _take_over(thread: LabThread, vm: str) -> None:
+    thread.call(lambda lab: lab.gateway.take_over(lab.vm(vm)))
+
+
+SCENARIOS = (
+    Scenario("success", "ok"),
+    Scenario("proof-after-restart", "ok", session=1),
+    Scenario("login-refused", "console.login_rejected", {"login_refused": True}),
+    Scenario("take-over", "transport.session_taken_over", after_step=_take_over),
+    Scenario("channel-not-ready", "ok", {"late_cmd": 6.0}),
+)
+
+
+class _Watch(Silence):
+    """Calls something once, after the third step."""
+
+    def __init__(self, action: Callable[[], None] | None) -> None:
+        self.action = action
+
+    def step(self, number: int, total: int, result: StepResult) -> None:
+        """After the third."""
+        if self.action is not None and number == 3:
+            self.action()
+
+
+def record(profile: str, scenario: Scenario, target: Path) -> RunResult:
+    """Play one scenario and keep its recording."""
+    faults = {"drop_repeats": 0.125} if PROFILES[profile] == "scraper" else {}
+    vm = make_vm(profile=profile, faults=Faults(**faults, **scenario.faults), agent_ready=False)
+    with tempfile.TemporaryDirectory() as state, LabThread(lambda: Lab([vm])) as thread:
+        os.environ.update(thread.env)
+        options = RunOptions(
+            guest=Credentials(
+                thread.env["SERIALFIX_GUEST_USERNAME"],
+                Secret(thread.env["SERIALFIX_GUEST_PASSWORD"], "guest_password"),
+            ),
+            environ=os.environ,
+            vm="myvm",
+            state_dir=Path(state),
+        )
+        act = scenario.after_step
+        watch = _Watch((lambda: act(thread, "myvm")) if act else None)
+        result = asyncio.run(run(find_playbook("rdp-reset"), options, watch))
+        source = Path(result.recordings[scenario.session])
+        head, _, rest = source.read_text("ascii").partition("\n")
+        header = json.loads(head)
+        header["title"] = f"serialfix lab, {profile}: {scenario.name}"
+        header["serialfix"]["origin"] = "made in the serialfix lab; no real VM was involved"
+        header["serialfix"]["guest_profile"] = profile
+        header["serialfix"]["renderer"] = PROFILES[profile]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(header) + "\n" + rest, "ascii")
+    return result
+
+
+def main(folder: Path) -> int:
+    """All scenarios; 1 when one ended otherwise than it should."""
+    wrong = 0
+    for profile in PROFILES:
+        shutil.rmtree(folder / profile, ignore_errors=True)
+        for scenario in SCENARIOS:
+            result = record(profile, scenario, folder / profile / f"{scenario.name}.cast")
+            ended = (result.error or {}).get("slug", "ok")
+            wrong += ended != scenario.ends
+            print(f"{profile}/{scenario.name}: {ended}", flush=True)
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
