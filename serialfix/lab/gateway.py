@@ -189,7 +189,7 @@ class Session:
         self.socket = socket
         self.request = request
         self.framer = Framer(self.faults, rng)
-        self.queue: asyncio.Queue[bytes | str | _End] = asyncio.Queue()
+        self.queue: asyncio.Queue[tuple[float, bytes | str | _End]] = asyncio.Queue()
         self.typed = 0
         self.sent = 0
         self.ended = False
@@ -197,18 +197,22 @@ class Session:
     def feed(self, data: bytes) -> None:
         """Console output for the client."""
         if data:
-            self.queue.put_nowait(data)
+            self._put(data)
 
     def text(self, text: str) -> None:
         """A text of the service itself: a frame of its own."""
         if text:
-            self.queue.put_nowait(text)
+            self._put(text)
 
     def end(self, text: str, code: int | None) -> None:
         """Send what is queued, then a last text, then close; only the first end counts."""
         if not self.ended:
             self.ended = True
-            self.queue.put_nowait(_End(text, code))
+            self._put(_End(text, code))
+
+    def _put(self, item: bytes | str | _End) -> None:
+        due = asyncio.get_running_loop().time() + self.faults.latency
+        self.queue.put_nowait((due, item))
 
     async def receive(self) -> None:
         """Give the client's frames to the guest until the connection ends."""
@@ -228,7 +232,10 @@ class Session:
                     keys = message.data
                 else:
                     return
-                self._type(keys)
+                if faults.latency:
+                    asyncio.get_running_loop().call_later(faults.latency, self._type, keys)
+                else:
+                    self._type(keys)
         except TimeoutError:
             self.end(CLOSED_TEXT, faults.takeover_code)
         finally:
@@ -239,7 +246,9 @@ class Session:
         """Send what was queued, in frames."""
         with suppress(ConnectionError, RuntimeError):
             while True:
-                match await self.queue.get():
+                due, item = await self.queue.get()
+                await asyncio.sleep(due - asyncio.get_running_loop().time())
+                match item:
                     case _End(text, code):
                         if text:
                             await self.socket.send_str(text)

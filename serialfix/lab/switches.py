@@ -88,6 +88,7 @@ class GatewayFaults:
     greeting: str = "Connecting...\r\n"
     greeting_delay: float = 0.02  # whatever the client sends before the greeting is lost
     token_timeout: float = 5.0
+    latency: float = 0.0  # seconds that everything takes on its way, in each direction
     frames: Literal["text", "binary", "mixed"] = "text"
     split: bool = False  # cut the output anywhere, inside characters and escapes too
     box: str = (
