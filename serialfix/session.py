@@ -114,6 +114,7 @@ class Session:
         await self._play(
             cmd.LoginMachine(
                 self.patience,
+                channel=self.channel or "",
                 username=credentials.username,
                 domain=credentials.domain,
                 password=credentials.password.reveal(),
@@ -195,10 +196,11 @@ class Session:
             return False
         try:
             await self._type("", prompt=self.prompt)
-            await self._play(cmd.LeaveMachine(self.patience))
+            machine = cmd.LeaveMachine(self.patience, channel=self.channel or "")
+            await self._play(machine)
         except ConsoleError:
             return False
-        return True
+        return machine.state is cmd.State.LEFT
 
     async def close(self) -> None:
         """End the attachment; does nothing when there is none."""
@@ -259,6 +261,8 @@ class Session:
                 if settle and await self._receive(settle):
                     continue
                 machine.advance(sight)
+                if sight is cmd.Sight.SAC_IN_VIEW:  # listed where our channel may end
+                    self._inside = False
                 return
             self._check_place()
             until = deadline

@@ -16,11 +16,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import pairwise
 from typing import Any
 
 from serialfix.console.machine import Console, Machine, Patience, Row, Step
 from serialfix.console.sac import ANY_KEY
-from serialfix.errors import ConsoleError, LoginRejected
+from serialfix.errors import ChannelError, ConsoleError, GuestRebooted, LoginRejected
 
 
 class State(Enum):
@@ -31,13 +32,17 @@ class State(Enum):
     PASSWORD = auto()
     PROMPT = auto()
     READY = auto()
+    AWAY = auto()
     REJECTED = auto()
+    GOING_DOWN = auto()
+    LOST = auto()
     RUN = auto()
     FRAME = auto()
     DONE = auto()
     EXIT = auto()
     REVEAL = auto()
     LEFT = auto()
+    UNSURE = auto()
 
 
 class Sight(Enum):
@@ -47,10 +52,11 @@ class Sight(Enum):
     PASSWORD = auto()
     SHELL = auto()
     REFUSED = auto()
+    GOING_DOWN = auto()
+    OURS_CLOSED = auto()
     OUR_PROMPT = auto()
     FRAMED = auto()
     SAC_IN_VIEW = auto()
-    SAC_SHOWN = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +83,17 @@ class LoginMachine(Machine[State, Sight]):
     """From the Username prompt to a shell under our own prompt (`READY`)."""
 
     def __init__(
-        self, patience: Patience, *, username: str, domain: str, password: str, prompt: str
+        self,
+        patience: Patience,
+        *,
+        channel: str,
+        username: str,
+        domain: str,
+        password: str,
+        prompt: str,
     ) -> None:
         super().__init__(State.USERNAME, patience, _LOGIN, _SIGHTS)
+        self.channel = channel
         self.username = username
         self.domain = domain
         self.password = password
@@ -106,10 +120,12 @@ class CommandMachine(Machine[State, Sight]):
 
 
 class LeaveMachine(Machine[State, Sight]):
-    """From our prompt out of the channel to SAC (`LEFT`)."""
+    """From our prompt out of the channel to SAC, which confirms its end (`LEFT`), or does not
+    (`UNSURE`: something else may have brought SAC into view before `exit` was heard)."""
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: Patience, *, channel: str) -> None:
         super().__init__(State.EXIT, patience, _LEAVE, _SIGHTS)
+        self.channel = channel
 
 
 def _rejected(machine: LoginMachine, console: Console) -> ConsoleError:
@@ -121,6 +137,27 @@ def _rejected(machine: LoginMachine, console: Console) -> ConsoleError:
         screen=console.screen.text(),
         remedy="Check user name, password and domain (empty = local account); the account must be "
         "an administrator. `az vm user update` sets a new password while the agent works.",
+    )
+
+
+def _shutting_down(_machine: LoginMachine, console: Console) -> ConsoleError:
+    return GuestRebooted(
+        "the guest shuts down while we log in to it",
+        state="login",
+        expected="a command prompt",
+        screen=console.screen.text(),
+        remedy="Somebody or something restarts the VM. Run it again when it is up.",
+    )
+
+
+def _lost(machine: LoginMachine, console: Console) -> ConsoleError:
+    return ChannelError(
+        f"the console went from our channel {machine.channel} to SAC during the login",
+        state="login",
+        expected="a command prompt",
+        screen=console.screen.text(),
+        remedy="Another user, or SAC's time-out, does this. The login is not tried again by "
+        "itself; run it again.",
     )
 
 
@@ -146,20 +183,25 @@ def _framed(machine: CommandMachine, console: Console) -> bool:
 
 
 def _refused(_machine: LoginMachine, console: Console) -> bool:
-    """The text, a new Username prompt, or the way back to SAC: each ends this login (§5)."""
-    return (
-        any("unable to authenticate" in row.lower() for row in console.fresh)
-        or console.switch is not None
-        or (bool(console.fresh) and _USERNAME.fullmatch(console.screen.before_cursor()) is not None)
+    """The text, or a new Username prompt: each ends this login (§5)."""
+    return any("unable to authenticate" in row.lower() for row in console.fresh) or (
+        bool(console.fresh) and _USERNAME.fullmatch(console.screen.before_cursor()) is not None
     )
 
 
-def _sac_in_view(_machine: LeaveMachine, console: Console) -> bool:
+def _going_down(_machine: LoginMachine, console: Console) -> bool:
+    return any("The computer is shutting down." in row for row in console.screen.rows())
+
+
+def _ours_closed(machine: LoginMachine | LeaveMachine, console: Console) -> bool:
+    """SAC's event that our channel was closed: sacsess ended it, whatever it said (§5)."""
+    rows = [row.lower() for row in console.screen.rows()]
+    named = f"channel: {machine.channel.lower()}"
+    return any("a channel has been closed." in a and b == named for a, b in pairwise(rows))
+
+
+def _sac_in_view(_machine: LoginMachine | LeaveMachine, console: Console) -> bool:
     return console.switch is not None and console.switch.is_sac
-
-
-def _sac_shown(_machine: LeaveMachine, console: Console) -> bool:
-    return console.screen.before_cursor().startswith("SAC>")
 
 
 _SIGHTS: Mapping[Sight, Callable[[Any, Console], bool]] = {
@@ -167,10 +209,11 @@ _SIGHTS: Mapping[Sight, Callable[[Any, Console], bool]] = {
     Sight.PASSWORD: _at(_PASSWORD),
     Sight.SHELL: _at(_SHELL),
     Sight.REFUSED: _refused,
+    Sight.GOING_DOWN: _going_down,
+    Sight.OURS_CLOSED: _ours_closed,
     Sight.OUR_PROMPT: _our_prompt,
     Sight.FRAMED: _framed,
     Sight.SAC_IN_VIEW: _sac_in_view,
-    Sight.SAC_SHOWN: _sac_shown,
 }
 
 _LOGIN: Mapping[State, Row[State, Sight]] = {
@@ -192,7 +235,11 @@ _LOGIN: Mapping[State, Row[State, Sight]] = {
     ),
     State.PASSWORD: Row(
         Step.ENTER_MASKED,
-        {Sight.REFUSED: State.REJECTED, Sight.SHELL: State.PROMPT},
+        {
+            Sight.REFUSED: State.REJECTED,
+            Sight.SAC_IN_VIEW: State.AWAY,
+            Sight.SHELL: State.PROMPT,
+        },
         keys=lambda machine: machine.password,
         within="authentication",
         expects="a command prompt",
@@ -209,10 +256,18 @@ _LOGIN: Mapping[State, Row[State, Sight]] = {
         retypes=60,
     ),
     State.READY: Row(Step.END),
-    State.REJECTED: Row(
-        Step.FAIL,
-        error=_rejected,
+    State.AWAY: Row(
+        # A refusal, a shutdown and another user all end at SAC's banner: its channel tells why.
+        Step.PRESS,
+        {Sight.GOING_DOWN: State.GOING_DOWN, Sight.OURS_CLOSED: State.REJECTED},
+        keys=ANY_KEY,
+        within="reveal",
+        late=State.LOST,
+        expects="why the login ended",
     ),
+    State.REJECTED: Row(Step.FAIL, error=_rejected),
+    State.GOING_DOWN: Row(Step.FAIL, error=_shutting_down),
+    State.LOST: Row(Step.FAIL, error=_lost),
 }
 
 _COMMAND: Mapping[State, Row[State, Sight]] = {
@@ -245,11 +300,12 @@ _LEAVE: Mapping[State, Row[State, Sight]] = {
     ),
     State.REVEAL: Row(
         Step.PRESS,
-        {Sight.SAC_SHOWN: State.LEFT},
+        {Sight.OURS_CLOSED: State.LEFT},
         keys=ANY_KEY,
         within="reveal",
-        late=State.LEFT,
-        expects="SAC's screen",
+        late=State.UNSURE,
+        expects="the event that our channel was closed",
     ),
     State.LEFT: Row(Step.END),
+    State.UNSURE: Row(Step.END),
 }

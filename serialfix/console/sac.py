@@ -25,7 +25,7 @@ from serialfix.console.actions import BACKSPACE, CR, GO_HOME
 from serialfix.console.machine import Console, Machine, Patience, Row, Step
 from serialfix.console.screen import COLUMNS
 from serialfix.console.typist import SAC_LINE
-from serialfix.errors import ChannelError, ConsoleError, SacUnavailable
+from serialfix.errors import ChannelError, ConsoleError, GuestRebooted, SacUnavailable
 
 
 PROMPT = "SAC>"
@@ -58,6 +58,7 @@ class State(Enum):
     # failures
     BOOT_MANAGER = auto()
     CRASHED = auto()
+    RESTARTED = auto()
     NO_SAC = auto()
     SERVICE_HUNG = auto()
     LAUNCH_FAILED = auto()
@@ -71,6 +72,7 @@ class Sight(Enum):
 
     BOOT_MENU = auto()
     STOP_ERROR = auto()
+    RESTART = auto()
     SAC_IN_VIEW = auto()
     SAC_PROMPT = auto()
     ELSEWHERE = auto()
@@ -187,6 +189,10 @@ def _crashed(_machine: SacMachine, console: Console) -> bool:
     return console.stop_error is not None or console.screen.before_cursor() == "!" + PROMPT
 
 
+def _started(_machine: SacMachine, console: Console) -> bool:
+    return console.started
+
+
 def _boot_menu(_machine: SacMachine, console: Console) -> bool:
     return any(
         "Windows Boot Manager" in row or "choose an operating system to start" in row.lower()
@@ -278,6 +284,7 @@ def _other_prompt(machine: SacMachine, console: Console) -> bool:
 SIGHTS: Mapping[Sight, Callable[[SacMachine, Console], bool]] = {
     Sight.BOOT_MENU: _boot_menu,
     Sight.STOP_ERROR: _crashed,
+    Sight.RESTART: _started,
     Sight.SAC_IN_VIEW: _sac_in_view,
     Sight.SAC_PROMPT: _at_sac,
     Sight.ELSEWHERE: _revealed,
@@ -376,6 +383,16 @@ def _stop_error(_machine: SacMachine, console: Console) -> ConsoleError:
     )
 
 
+def _restarted(_machine: SacMachine, console: Console) -> ConsoleError:
+    return GuestRebooted(
+        "the guest restarted while we talked to SAC",
+        state="SAC",
+        expected="SAC>",
+        screen=console.screen.text(),
+        remedy="Somebody or something restarted the VM. Run it again when it is up.",
+    )
+
+
 def _channel_error(message: str, remedy: str) -> Callable[[SacMachine, Console], ConsoleError]:
     return lambda machine, console: ChannelError(
         message.format(channels=", ".join(c.name for c in machine.others) or "none"),
@@ -387,6 +404,9 @@ def _channel_error(message: str, remedy: str) -> Callable[[SacMachine, Console],
 
 
 # --- tables ------------------------------------------------------------------------------------
+
+_ENDS = {Sight.STOP_ERROR: State.CRASHED, Sight.RESTART: State.RESTARTED}
+"""What may happen at SAC's prompt at any moment."""
 
 _TO_PROMPT: dict[State, Row[State, Sight]] = {
     State.ARRIVE: Row(
@@ -436,13 +456,14 @@ _TO_PROMPT: dict[State, Row[State, Sight]] = {
     ),
     State.BOOT_MANAGER: Row(Step.FAIL, error=_boot_manager),
     State.CRASHED: Row(Step.FAIL, error=_stop_error),
+    State.RESTARTED: Row(Step.FAIL, error=_restarted),
     State.NO_SAC: Row(Step.FAIL, error=_no_sac),
 }
 
 _TO_CHANNEL: dict[State, Row[State, Sight]] = {
     State.SWITCH: Row(
         Step.ENTER,
-        {Sight.OURS_IN_VIEW: State.SHOW, Sight.NO_SUCH_CHANNEL: State.PENDING},
+        {**_ENDS, Sight.OURS_IN_VIEW: State.SHOW, Sight.NO_SUCH_CHANNEL: State.PENDING},
         keys=lambda machine: f"ch -sn {machine.own}",
         again=False,
         within="switch",
@@ -479,6 +500,7 @@ OPEN: Mapping[State, Row[State, Sight]] = {
     State.LIST: Row(
         Step.ENTER,
         {
+            **_ENDS,
             Sight.OURS_LISTED: State.SWITCH,
             Sight.NEW_LISTED: State.SWITCH,
             Sight.NONE_NEW: State.PENDING,
@@ -491,6 +513,7 @@ OPEN: Mapping[State, Row[State, Sight]] = {
     State.LAUNCH: Row(
         Step.ENTER,
         {
+            **_ENDS,
             Sight.CREATED: State.SWITCH,
             Sight.NOT_REGISTERED: State.UNREGISTERED,
             Sight.SERVICE_TIMEOUT: State.SERVICE_HUNG,
@@ -506,7 +529,7 @@ OPEN: Mapping[State, Row[State, Sight]] = {
     State.UNREGISTERED: Row(
         # sacsvr registers late in the boot; SAC does not try again by itself (sac.md §3)
         Step.WATCH,
-        {Sight.REGISTERED: State.CLEAR},
+        {Sight.STOP_ERROR: State.CRASHED, Sight.REGISTERED: State.CLEAR},
         within="registration_retry",
         late=_register_again,
         expects="EVENT: The CMD command is now available.",
@@ -548,7 +571,7 @@ REJOIN: Mapping[State, Row[State, Sight]] = {
     **_TO_CHANNEL,
     State.LIST: Row(
         Step.ENTER,
-        {Sight.OURS_LISTED: State.SWITCH, Sight.LISTED: State.GONE},
+        {**_ENDS, Sight.OURS_LISTED: State.SWITCH, Sight.LISTED: State.GONE},
         keys="ch",
         within="command",
         expects="the channel list",
@@ -565,14 +588,14 @@ CLOSE: Mapping[State, Row[State, Sight]] = {
     **_TO_PROMPT,
     State.LIST: Row(
         Step.ENTER,
-        {Sight.OURS_LISTED: State.CLOSE, Sight.LISTED: State.CLOSED},
+        {**_ENDS, Sight.OURS_LISTED: State.CLOSE, Sight.LISTED: State.CLOSED},
         keys="ch",
         within="command",
         expects="the channel list",
     ),
     State.CLOSE: Row(
         Step.ENTER,
-        {Sight.SAC_PROMPT: State.CLOSED},
+        {**_ENDS, Sight.SAC_PROMPT: State.CLOSED},
         keys=lambda machine: f"ch -cn {machine.own}",
         within="command",
         expects="our channel to close",

@@ -24,6 +24,9 @@ class Mark:
     line: int
 
 
+_CELLS = {char: pyte.screens.Char(char) for char in map(chr, range(0x20, 0x7F))}
+
+
 class _Grid(pyte.Screen):
     """pyte's screen with a count of what scrolled away; the size is fixed, SAC knows no other."""
 
@@ -51,6 +54,25 @@ class _Grid(pyte.Screen):
 
     def reset_mode(self, *modes: int, **kwargs: Any) -> None:
         super().reset_mode(*_without_132_columns(modes, kwargs), **kwargs)
+
+    def select_graphic_rendition(self, *attrs: int, **kwargs: Any) -> None:
+        """Colours do not matter here."""
+
+    def draw(self, data: str) -> None:
+        """As pyte, with a short cut for what a console nearly always sends: plain ASCII."""
+        if not data.isascii() or self.charset or pyte.modes.IRM in self.mode:
+            super().draw(data)
+            return
+        while data:
+            if self.cursor.x == COLUMNS:
+                self.carriage_return()
+                self.linefeed()
+            row, x = self.buffer[self.cursor.y], self.cursor.x
+            part, data = data[: COLUMNS - x], data[COLUMNS - x :]
+            for at, char in enumerate(part, start=x):
+                row[at] = _CELLS[char]
+            self.cursor.x = x + len(part)
+            self.dirty.add(self.cursor.y)
 
     def resize(self, lines: int | None = None, columns: int | None = None) -> None:
         """Nothing on the wire may change the size."""
@@ -121,6 +143,8 @@ class Screen:
         behind the cursor: then the line is not what a person would call typed.
         """
         y, x = self.cursor
+        if x == COLUMNS - 1 and self.cells(y)[x] != " ":
+            x = COLUMNS  # a repaint cannot put the cursor behind the last cell (sac.md §6.1)
         if self.row(y) != "".join(self.cells(y)[:x]).rstrip():
             return None
         top = self.top_of(prompt)
