@@ -53,9 +53,9 @@ def new_nonce(source: random.Random | None = None) -> str:
     5
     """
     chooser = source or random.SystemRandom()
-    return chooser.choice("bcdfghjkmnpqrstvwxz") + "".join(
-        chooser.sample("bcdfghjkmnpqrstvwxz23456789", 4)
-    )
+    letters, digits = "bcdfghjkmnpqrstvwxz", "23456789"
+    first = chooser.choice(letters)
+    return first + "".join(chooser.sample(letters.replace(first, "") + digits, 4))
 
 
 class Session:
@@ -145,8 +145,7 @@ class Session:
         self._inside = True
         if machine.state is sac.State.LOGIN:  # SAC's time-out asks again (sac.md §5)
             await self.login(credentials)
-        else:
-            await self._type("", prompt=self.prompt)
+        await self._type("", prompt=self.prompt)
         return True
 
     async def run(self, line: str, *, within: float | None = None) -> cmd.CommandResult:

@@ -54,6 +54,7 @@ class Sight(Enum):
     REFUSED = auto()
     GOING_DOWN = auto()
     OURS_CLOSED = auto()
+    OUR_LINE = auto()
     OUR_PROMPT = auto()
     FRAMED = auto()
     SAC_IN_VIEW = auto()
@@ -211,6 +212,7 @@ _SIGHTS: Mapping[Sight, Callable[[Any, Console], bool]] = {
     Sight.REFUSED: _refused,
     Sight.GOING_DOWN: _going_down,
     Sight.OURS_CLOSED: _ours_closed,
+    Sight.OUR_LINE: lambda machine, console: console.screen.in_line(machine.prompt),
     Sight.OUR_PROMPT: _our_prompt,
     Sight.FRAMED: _framed,
     Sight.SAC_IN_VIEW: _sac_in_view,
@@ -239,6 +241,7 @@ _LOGIN: Mapping[State, Row[State, Sight]] = {
             Sight.REFUSED: State.REJECTED,
             Sight.SAC_IN_VIEW: State.AWAY,
             Sight.SHELL: State.PROMPT,
+            Sight.OUR_LINE: State.READY,  # the shell of before: SAC had only asked again
         },
         keys=lambda machine: machine.password,
         within="authentication",

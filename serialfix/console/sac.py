@@ -23,7 +23,6 @@ from itertools import pairwise
 
 from serialfix.console.actions import BACKSPACE, CR, GO_HOME
 from serialfix.console.machine import Console, Machine, Patience, Row, Step
-from serialfix.console.screen import COLUMNS
 from serialfix.console.typist import SAC_LINE
 from serialfix.errors import ChannelError, ConsoleError, GuestRebooted, SacUnavailable
 
@@ -39,6 +38,7 @@ class State(Enum):
     """Where we are on the way."""
 
     ARRIVE = auto()
+    LOOK = auto()
     HOME = auto()
     KNOCK = auto()
     REVEAL = auto()
@@ -194,8 +194,10 @@ def _started(_machine: SacMachine, console: Console) -> bool:
 
 
 def _boot_menu(_machine: SacMachine, console: Console) -> bool:
+    # As a title: the firmware names the boot manager too, when it starts it (sac.md §6.1).
     return any(
-        "Windows Boot Manager" in row or "choose an operating system to start" in row.lower()
+        row.strip() == "Windows Boot Manager"
+        or "choose an operating system to start" in row.lower()
         for row in console.screen.rows()
     )
 
@@ -266,12 +268,7 @@ def _username(_machine: SacMachine, console: Console) -> bool:
 
 
 def _our_prompt(machine: SacMachine, console: Console) -> bool:
-    """Our prompt, alone or with a half-typed line; not a command of ours that still runs."""
-    screen = console.screen
-    if not machine.prompt or screen.typed(machine.prompt) is None:
-        return False
-    wrapped = range(screen.top_of(machine.prompt), screen.cursor[0])
-    return all(len(screen.row(y)) > COLUMNS - 3 for y in wrapped)
+    return bool(machine.prompt) and console.screen.in_line(machine.prompt)
 
 
 def _other_prompt(machine: SacMachine, console: Console) -> bool:
@@ -411,12 +408,12 @@ _ENDS = {Sight.STOP_ERROR: State.CRASHED, Sight.RESTART: State.RESTARTED}
 _TO_PROMPT: dict[State, Row[State, Sight]] = {
     State.ARRIVE: Row(
         Step.WATCH,
-        {Sight.BOOT_MENU: State.BOOT_MANAGER},
         within="backlog",
-        late=State.HOME,
-        quiet=State.HOME,
+        late=State.LOOK,
+        quiet=State.LOOK,
         expects="the old output to end",
     ),
+    State.LOOK: Row(Step.WATCH, {Sight.BOOT_MENU: State.BOOT_MANAGER}, late=State.HOME),
     State.HOME: Row(
         Step.PRESS,
         {Sight.SAC_IN_VIEW: State.REVEAL, Sight.STOP_ERROR: State.CRASHED},

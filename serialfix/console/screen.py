@@ -153,6 +153,17 @@ class Screen:
         cells = [cell for row in range(top, y + 1) for cell in self.cells(row)]
         return "".join(cells[: (y - top) * COLUMNS + x])[len(prompt) :]
 
+    def in_line(self, prompt: str) -> bool:
+        """Whether the cursor stands in a line behind `prompt`, empty or half typed.
+
+        Not so where the line was entered and its command still runs: then a row between them is
+        not full.
+        """
+        if self.typed(prompt) is None:
+            return False
+        wrapped = range(self.top_of(prompt), self.cursor[0])
+        return all(len(self.row(y)) > COLUMNS - 3 for y in wrapped)
+
     def top_of(self, prompt: str) -> int:
         """The lowest row, at or above the cursor, that begins with `prompt`; -1 without one."""
         for y in range(self.cursor[0], -1, -1):

@@ -8,6 +8,7 @@ write is in the journal, with the former value, before its first key is typed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -178,9 +179,10 @@ class Guest:
         for group in registry.batches(_distinct(names)):
             answers: dict[str, RegistryValue | None] = {}
             if len(group) > 1:
-                result = await self.ask(registry.query_many(key, group))
-                if result.complete:
-                    answers = registry.answers(result.output, group)
+                with contextlib.suppress(CommandFailed):  # no `find` there: asked alone
+                    result = await self.ask(registry.query_many(key, group))
+                    if result.complete:
+                        answers = registry.answers(result.output, group)
             for name in group:
                 value = answers[name] if name in answers else await self.value(key, name)
                 found[value_id(key, name)] = value

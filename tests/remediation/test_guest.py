@@ -1,0 +1,461 @@
+"""Reading, writing and proving in a lab guest: nothing blindly, nothing twice, nothing untold."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from typing import Any
+
+import pytest
+
+from serialfix.errors import SerialfixError, Touched
+from serialfix.lab.faults import Faults
+from serialfix.lab.profiles import Renderer, dword
+from serialfix.model import Outcome, RegistryType, RegistryValue
+from serialfix.playbook.load import parse_playbook
+from serialfix.playbook.schema import Playbook
+from serialfix.record.journal import MemoryJournal, Record
+from serialfix.remediation.guest import GuestPatience
+from serialfix.remediation.history import fold
+from serialfix.secrets import Redactor, Secret
+from serialfix.windows import registry
+from tests.support.rig import LST, POL, RENDERERS, Outing, Rig, applied, scene, small, wanted
+from tests.support.wired import Wired
+
+
+both = pytest.mark.parametrize("renderer", RENDERERS)
+
+
+def little() -> Playbook:
+    return small({"value": "MaxIdleTime", "data": 0})
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+@both
+def test_reading_takes_few_lines(renderer: Renderer) -> None:
+    """16 values in two lines; three more for the keys that `reg add` would create."""
+
+    async def script(stage: Rig) -> Outing:
+        return await stage.check()
+
+    outing = scene(renderer, script)
+    reading = [line for line in outing.lines if not line.startswith("echo [")]
+    assert len(reading) == len(["prompt", "for", "for", "key", "key", "key", "exit"])
+    assert [step.before for step in outing.plan.steps if step.before is None] == [None] * 5
+    assert outing.plan.changes == 16
+    planned = next(r for r in outing.journal.records if r["kind"] == "planned")
+    assert planned["absent_keys"] == [POL.lower(), POL.lower().rpartition("\\")[0]]
+
+
+@both
+def test_policy_twins_are_read_and_warned_about(renderer: Renderer) -> None:
+    async def script(stage: Rig) -> Outing:
+        stage.guest.registry.set(POL, "SecurityLayer", dword(2))
+        return await stage.check()
+
+    outing = scene(renderer, script)
+    assert any("SecurityLayer is REG_DWORD 0x2" in text for text in outing.work.warnings)
+
+
+@both
+@pytest.mark.parametrize("profile", ["ws2016", "ws2019", "ws2022", "ws2025"])
+def test_names_may_be_printed_as_typed_or_as_stored(renderer: Renderer, profile: str) -> None:
+    """Unknown which (sac.md §9): they are compared without regard to case."""
+    playbook = small({"value": "MAXIDLETIME", "data": 120_000}, {"value": "shadow", "data": 1})
+    outing = applied(renderer, profile=profile, playbook=playbook)
+    assert outing.outcomes() == [Outcome.OK, Outcome.OK]
+    assert outing.writes == []
+
+
+@both
+@pytest.mark.parametrize(
+    ("name", "kind", "data"),
+    [
+        ("NWLogonServer", "REG_SZ", ""),
+        ("InitialProgram", "REG_SZ", "C:\\Program Files\\a & b\\c^d (x86)\\"),
+        ("Comment", "REG_SZ", "l" * 300),
+        ("Wallpaper", "REG_EXPAND_SZ", "plain"),
+        ("Names", "REG_MULTI_SZ", ["one", "two words", "three"]),
+        ("Blob", "REG_BINARY", "00ff10"),
+        ("Big", "REG_QWORD", 0x1_0000_0001),
+        ("Most", "REG_DWORD", 0xFFFFFFFF),
+    ],
+)
+def test_every_type_is_written_and_read_back(
+    renderer: Renderer, name: str, kind: str, data: Any
+) -> None:
+    playbook = small({"value": name, "type": kind, "data": data})
+    step = playbook.steps[0].registry
+    assert step is not None
+    outing = applied(renderer, playbook=playbook, seed=1)
+    assert outing.slug == "ok", outing.error
+    assert outing.after == wanted(outing.before, playbook)
+
+
+@both
+def test_a_batch_that_is_not_understood_is_asked_one_by_one(renderer: Renderer) -> None:
+    """Without `find` the guest answers with its shell's message: that is no absence."""
+
+    async def script(stage: Rig) -> Outing:
+        from serialfix.lab import commands
+
+        programs = {name: run for name, run in commands.EXTERNAL.items() if name != "find"}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("serialfix.lab.sacsess.EXTERNAL", programs)
+            return await stage.check()
+
+    outing = scene(renderer, script)
+    assert outing.plan.changes == 16
+    befores = {step.id: step.before for step in outing.plan.steps}
+    assert befores["security-layer"] == dword(2)
+    assert befores["keep-alive-enable"] is None
+
+
+# --- writing ----------------------------------------------------------------------------------
+
+
+@both
+def test_a_write_that_fails(renderer: Renderer) -> None:
+    """Exit code 7; the value is seen to be what it was; what came before stays told."""
+    outing = applied(renderer, faults=Faults(reg_fails_for="MaxIdleTime"))
+    assert outing.slug == "step.command_failed"
+    assert outing.error is not None
+    assert outing.error.exit_code == 7
+    assert "exit code 1" in str(outing.error)
+    assert outing.error.touched is Touched.NO  # by this step
+    assert outing.outcomes() == [Outcome.CHANGED] * 14 + [Outcome.FAILED]
+    assert outing.channels == []
+    now = fold(outing.journal.records)
+    assert (now.touched, len(now.verified), len(now.former)) == ("yes", 14, 14)
+
+
+@both
+def test_a_write_that_lies(renderer: Renderer) -> None:
+    """Success text and exit code 0, and nothing was written: only the read-back tells."""
+    outing = applied(renderer, playbook=little(), faults=Faults(reg_lies_for="MaxIdleTime"))
+    assert outing.slug == "step.verify_mismatch"
+    assert outing.error is not None
+    assert outing.error.exit_code == 7
+    assert "0x1d4c0" in str(outing.error)
+    assert outing.error.touched is Touched.NO
+    assert outing.after == outing.before
+    assert fold(outing.journal.records).touched == "no"
+    assert len(outing.writes) == 1
+
+
+@both
+def test_a_value_that_appears_after_the_plan_is_not_overwritten(renderer: Renderer) -> None:
+    playbook = small({"value": "fInheritMaxIdleTime", "data": 1})
+
+    async def script(stage: Rig) -> Outing:
+        async def somebody(_plan: object) -> bool:
+            stage.guest.registry.set(LST, "fInheritMaxIdleTime", dword(7))
+            return True
+
+        return await stage.apply(decide=somebody)
+
+    outing = scene(renderer, script, playbook=playbook)
+    assert outing.slug == "step.verify_mismatch"
+    assert outing.writes == []
+    assert outing.error is not None
+    assert outing.error.touched is Touched.NO
+
+
+def with_key_step(*keys: str) -> Playbook:
+    steps = "".join(
+        f"  - id: key-{number}\n    why: For tests.\n"
+        f"    registry_key: {{key: '{key}', state: absent}}\n"
+        for number, key in enumerate(keys)
+    )
+    return parse_playbook(
+        "schema: 1\nname: keys\nversion: '1.0'\ntitle: Keys\ndescription: For tests.\n"
+        f"restart: never\nsteps:\n{steps}"
+    ).playbook
+
+
+@both
+def test_an_empty_key_is_removed_and_a_full_one_stays(renderer: Renderer) -> None:
+    empty = r"HKLM\SOFTWARE\Policies\Microsoft\Leftover"
+
+    async def script(stage: Rig) -> tuple[Outing, Outing]:
+        stage.guest.registry.key(empty, create=True)
+        removed = await stage.apply(playbook=with_key_step(empty))
+        full = await stage.apply(playbook=with_key_step(LST))
+        return removed, full
+
+    removed, full = scene(renderer, script)
+    assert removed.slug == "ok", removed.error
+    assert removed.outcomes() == [Outcome.CHANGED]
+    assert removed.before != removed.after
+    assert full.slug == "step.command_failed"
+    assert "not empty" in str(full.error)
+    assert (full.writes, full.after) == ([], full.before)
+
+
+# --- what is told before it is done -----------------------------------------------------------
+
+
+class Watching(MemoryJournal):
+    """Notes for every record how many keys had been typed."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.wired: Wired | None = None
+        self.keys: list[tuple[Record, bytes]] = []
+
+    def append(self, kind: str, /, **facts: Any) -> Record:
+        record = super().append(kind, **facts)
+        assert self.wired is not None
+        self.keys.append((record, bytes(self.wired.typed)))
+        return record
+
+
+@both
+def test_a_write_is_on_record_before_its_first_key(renderer: Renderer) -> None:
+    journal = Watching()
+
+    async def script(stage: Rig) -> Outing:
+        journal.wired = stage.wired
+        return await stage.apply(journal=journal)
+
+    outing = scene(renderer, script)
+    entering = [(r, typed) for r, typed in journal.keys if r["kind"] == "step_entering"]
+    assert len(entering) == 16
+    for record, typed in entering:
+        assert record["line"].encode() not in typed
+        assert typed.endswith(b"\r")  # not even its first key
+    for record, typed in journal.keys:
+        if record["kind"] == "step_verified":
+            line = next(r["line"] for r, _ in entering if r["step"] == record["step"])
+            assert line.encode().replace(b" ", b"") in typed.replace(b" ", b"").replace(b"\b", b"")
+    kinds = [kind for kind in outing.kinds() if kind.startswith(("step", "planned", "left"))]
+    assert kinds == ["planned", *["step_entering", "step_verified"] * 16, "left"]
+
+
+@both
+def test_the_journal_is_the_registrys_truth(renderer: Renderer) -> None:
+    """Folded, it holds each former value as it was; `verified` are those that changed."""
+    outing = applied(renderer)
+    now = fold(outing.journal.records)
+    by_id = {step.id: step.registry for step in outing.plan.playbook.steps}
+    assert set(now.former) == set(now.verified) == set(by_id)
+    for step, former in now.former.items():
+        wish = by_id[step]
+        assert wish is not None
+        before = find(outing.before, wish.key, wish.value)
+        assert before == (RegistryValue.from_json(former) if former else None)
+
+
+def find(dump: Any, key: str, name: str) -> RegistryValue | None:
+    full = key.replace("HKLM", "HKEY_LOCAL_MACHINE").replace("CurrentControlSet", "ControlSet001")
+    for part in full.split("\\"):
+        dump = next((v for k, v in dump.items() if k.lower() == f"{part}\\".lower()), None)
+        if dump is None:
+            return None
+    found = next((v for k, v in dump.items() if k.lower() == name.lower()), None)
+    assert found is None or isinstance(found, RegistryValue)
+    return found
+
+
+@both
+def test_a_former_value_that_cannot_be_kept_stops_before_the_first_key(renderer: Renderer) -> None:
+    """The journal redacts a secret: the way back would be lost."""
+    secret = "sesame-street-9"
+    journal = MemoryJournal(redactor=Redactor([Secret(secret, "other")]))
+    playbook = small({"value": "Comment", "type": "REG_SZ", "data": "new"})
+
+    async def script(stage: Rig) -> Outing:
+        text = RegistryValue(RegistryType.SZ, f"open {secret}")
+        stage.guest.registry.set(LST, "Comment", text)
+        return await stage.apply(journal=journal)
+
+    outing = scene(renderer, script, playbook=playbook)
+    assert outing.slug == "usage.unsafe_step"
+    assert outing.writes == []
+    assert outing.after == outing.before
+    assert secret not in str(outing.error)
+    assert fold(journal.records).touched == "no"
+
+
+# --- drops ------------------------------------------------------------------------------------
+
+
+@cache
+def keys_of_a_run(renderer: Renderer) -> int:
+    async def script(stage: Rig) -> int:
+        await stage.apply()
+        return len(stage.wired.typed)
+
+    return scene(renderer, script, playbook=little())
+
+
+@both
+@pytest.mark.parametrize("share", [number / 23 for number in range(23)])
+def test_a_drop_at_any_key(renderer: Renderer, share: float) -> None:
+    """Before the login it is an error; from then on: back, look, go on, one write."""
+    at = 150 + int(share * (keys_of_a_run(renderer) - 150))
+
+    async def script(stage: Rig) -> tuple[Outing, int]:
+        stage.wired.drop_after = at
+        return await stage.apply(), stage.wired.connects
+
+    outing, connects = scene(renderer, script, playbook=little(), seed=at)
+    assert outing.slug == "ok", (at, outing.error)
+    assert outing.after == wanted(outing.before, little())
+    assert len(outing.writes) == 1
+    assert (outing.logins, connects) == (1, 2)
+    assert outing.channels == []
+
+
+@both
+@pytest.mark.parametrize("moment", [0.0, 0.001, 0.005, 0.01, 0.02, 0.05])
+def test_a_drop_just_after_enter(renderer: Renderer, moment: float) -> None:
+    """The write was entered and its answer is lost: the value is read, not written again."""
+
+    async def script(stage: Rig) -> Outing:
+        class Dropping(Wired):
+            async def send(self, keys: bytes, *, secret: bool = False) -> None:
+                await super().send(keys, secret=secret)
+                line = bytes(self.typed).rsplit(b"\r", 2)[-2:][0]
+                if keys == b"\r" and b"reg add" in line and self.connects == 1:
+                    asyncio.get_running_loop().call_later(moment, self.cut)
+
+        stage.wired = Dropping(stage.guest)
+        return await stage.apply()
+
+    outing = scene(renderer, script, playbook=little())
+    assert outing.slug == "ok", outing.error
+    assert len(outing.writes) == 1
+    assert outing.after == wanted(outing.before, little())
+    assert "dropped" in outing.kinds()
+    assert "rejoined" in outing.kinds()
+
+
+@both
+def test_a_write_whose_line_was_lost_is_entered_after_the_value_was_seen(
+    renderer: Renderer,
+) -> None:
+    """The connection is cut before Enter: the value is read, is the former one, and is written."""
+
+    async def script(stage: Rig) -> Outing:
+        class Dropping(Wired):
+            async def send(self, keys: bytes, *, secret: bool = False) -> None:
+                if b"reg add" in keys and self.connects == 1:
+                    self.cut()
+                await super().send(keys, secret=secret)
+
+        stage.wired = Dropping(stage.guest)
+        return await stage.apply()
+
+    outing = scene(renderer, script, playbook=little())
+    assert outing.slug == "ok", outing.error
+    assert len(outing.writes) == 1
+    assert outing.kinds().count("step_entering") == 2
+
+
+def test_a_console_that_keeps_dropping_ends_the_run() -> None:
+    async def script(stage: Rig) -> tuple[Outing, int]:
+        class Flaky(Wired):
+            async def send(self, keys: bytes, *, secret: bool = False) -> None:
+                await super().send(keys, secret=secret)
+                if b"MaxIdleTime" in keys:
+                    self.cut()
+
+        stage.wired = Flaky(stage.guest)
+        outing = await stage.apply(guest_patience=GuestPatience(rejoins=3))
+        return outing, stage.wired.connects
+
+    outing, connects = scene("conpty", script, playbook=little())
+    assert outing.slug == "transport.gateway_closed"
+    assert connects == 1 + 3 + 1  # the first, three rejoins, and one to leave it clean
+    assert outing.channels == []
+    assert outing.after == outing.before
+
+
+# --- proving ----------------------------------------------------------------------------------
+
+
+@both
+def test_values_are_proved_without_policy_twins(renderer: Renderer) -> None:
+    async def script(stage: Rig) -> tuple[Outing, Outing]:
+        applied = await stage.apply()
+        return applied, await stage.prove(None)
+
+    _, proof = scene(renderer, script)
+    assert proof.slug == "ok", proof.error
+    asked = [line for line in proof.lines if line.startswith("for ")]
+    assert len(asked) == 2
+    assert [p.outcome for p in proof.work.proof] == [Outcome.OK] * 3
+
+
+@both
+def test_a_value_that_is_gone_again_is_named(renderer: Renderer) -> None:
+    async def script(stage: Rig) -> Outing:
+        await stage.apply()
+        stage.guest.registry.set(LST, "MaxIdleTime", dword(60_000))
+        return await stage.prove(None)
+
+    outing = scene(renderer, script)
+    assert outing.slug == "restart"
+    assert "MaxIdleTime is REG_DWORD 0xea60" in str(outing.error)
+
+
+def test_a_key_that_should_be_gone_is_proved_too() -> None:
+    async def script(stage: Rig) -> Outing:
+        return await stage.prove(None, playbook=with_key_step(LST))
+
+    outing = scene("conpty", script)
+    assert outing.slug == "restart"
+    assert "is still there" in str(outing.error)
+
+
+def test_a_service_that_stays_down_is_named() -> None:
+    async def script(stage: Rig) -> Outing:
+        return await stage.prove(None, guest_patience=GuestPatience(proof=20.0))
+
+    outing = scene("conpty", script, faults=Faults(stopped_service=True), playbook=proofs_only())
+    assert outing.slug == "restart"
+    assert "service TermService is STOPPED" in str(outing.error)
+    assert "nothing listens on TCP port 3389" in str(outing.error)
+
+
+def proofs_only() -> Playbook:
+    return small(
+        {"value": "MaxIdleTime", "data": 120_000},
+        proofs=[
+            {"service": {"name": "TermService", "state": "running"}},
+            {"listener": {"port": 3389}},
+        ],
+    )
+
+
+def test_a_service_that_comes_up_late_is_waited_for() -> None:
+    async def script(stage: Rig) -> Outing:
+        async def start() -> None:
+            await asyncio.sleep(30)
+            sac = stage.guest._sac
+            assert sac is not None
+            sac._machine.start_service("TermService")
+
+        starter = asyncio.create_task(start())
+        outing = await stage.prove(None)
+        await starter
+        return outing
+
+    outing = scene("conpty", script, faults=Faults(stopped_service=True), playbook=proofs_only())
+    assert outing.slug == "ok", outing.error
+
+
+def test_errors_are_ours() -> None:
+    """Whatever a guest says, nothing but SerialfixError comes out (`Rig.go` lets others pass)."""
+    outing = applied("conpty", faults=Faults(hang_on="echo"))
+    assert isinstance(outing.error, SerialfixError)
+
+
+def test_a_batch_fits_on_the_screen() -> None:
+    names = [f"fInheritMaxDisconnectionTi{number:02d}" for number in range(40)]
+    for batch in registry.batches(names):
+        typed = len(registry.query_many(LST, batch)) + 6
+        assert -(-typed // 80) + len(batch) + 2 <= 24
