@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from serialfix.model import Outcome
 from serialfix.playbook.plan import Plan
 from serialfix.playbook.schema import Playbook, RegistryKeyStep, RegistryStep, Step
+from serialfix.windows import registry
 
 
 def undo_playbook(
@@ -30,6 +31,8 @@ def undo_playbook(
         wish = step.registry
         if wish is None or planned.outcome is not Outcome.WOULD_CHANGE:
             continue
+        if planned.before is not None:
+            registry.add(wish.key, wish.value, planned.before)  # may refuse: now, not at the undo
         steps.append(
             Step(
                 id=step.id,

@@ -96,6 +96,7 @@ class Outing:
     watcher: Watcher
     before: dict[str, object]
     """The whole registry at its beginning."""
+    cast: CastWriter | None = None
     error: SerialfixError | None = None
     after: dict[str, object] = field(default_factory=dict)
     entered: list[Entered] = field(default_factory=list)
@@ -195,7 +196,7 @@ class Rig:
         playbook = playbook or self.playbook
         secret = Secret(password, "guest_password")
         wire: Transport = transport or self.wired
-        marker: Callable[[str], None] | None = None
+        cast: CastWriter | None = None
         if record is not None:
             cast = CastWriter(
                 record,
@@ -217,11 +218,13 @@ class Rig:
                 redactor=Redactor([secret]),
                 clock=asyncio.get_running_loop().time,
             )
-            wire, marker = RecordingTransport(wire, cast), cast.marker
+            wire = RecordingTransport(wire, cast)
         journal, watcher = journal or MemoryJournal(), Watcher()
         work = Work(
             playbook=playbook,
-            session=Session(wire, nonce=self.nonce, patience=patience, marker=marker),
+            session=Session(
+                wire, nonce=self.nonce, patience=patience, marker=cast.marker if cast else None
+            ),
             credentials=Credentials(username, secret, domain),
             journal=journal,
             observer=watcher,
@@ -229,7 +232,8 @@ class Rig:
             guest_patience=guest_patience,
             **more,
         )
-        return Outing(work, journal, watcher, deepcopy(self.guest.registry.dump()))
+        before = deepcopy(self.guest.registry.dump())
+        return Outing(work, journal, watcher, before, cast)
 
     async def go(self, outing: Outing, work: Coroutine[Any, Any, None]) -> Outing:
         """Have the work done and look at what it did."""
@@ -238,6 +242,9 @@ class Rig:
             await work
         except SerialfixError as error:
             outing.error = error
+        finally:
+            if outing.cast is not None:
+                outing.cast.close()
         await asyncio.sleep(1.0)
         outing.after = deepcopy(self.guest.registry.dump())
         outing.entered = self.guest.entered[begun:]

@@ -1,0 +1,97 @@
+"""The fold of a journal, and the list of runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serialfix.record.journal import MemoryJournal, RunStore
+from serialfix.remediation.history import Standing, fold, runs
+
+
+def folded(*records: tuple[str, dict[str, Any]]) -> Standing:
+    journal = MemoryJournal()
+    for kind, facts in records:
+        journal.append(kind, **facts)
+    return fold(journal.records)
+
+
+def entering(step: str, former: Any) -> tuple[str, dict[str, Any]]:
+    return "step_entering", {"step": step, "former": former, "line": "reg add"}
+
+
+def test_nothing_is_known_of_an_empty_journal() -> None:
+    now = folded()
+    assert (now.touched, now.complete, now.former) == ("no", False, {})
+
+
+@pytest.mark.parametrize(
+    ("records", "touched"),
+    [
+        ([entering("a", 1)], "maybe"),
+        ([entering("a", 1), ("step_verified", {"step": "a", "after": 2})], "yes"),
+        ([entering("a", 1), ("step_untouched", {"step": "a", "former": 1})], "no"),
+        ([entering("a", None), ("step_untouched", {"step": "a", "former": None})], "no"),
+        # what a former process saw at first is not what was read back now
+        ([entering("a", 1), ("step_untouched", {"step": "a", "former": 3})], "maybe"),
+        ([("step_untouched", {"step": "a", "former": None})], "no"),
+    ],
+)
+def test_touched(records: list[tuple[str, dict[str, Any]]], touched: str) -> None:
+    assert folded(*records).touched == touched
+
+
+def test_the_first_former_value_counts() -> None:
+    now = folded(entering("a", 1), entering("b", None), entering("a", 2))
+    assert now.former == {"a": 1, "b": None}
+    assert list(now.former) == ["a", "b"]
+
+
+def test_channels_are_known_until_they_are_left() -> None:
+    opened = ("channel_opened", {"channel": "Cmd0002", "prompt": "q>", "others": []})
+    now = folded(opened)
+    assert (now.channel, now.last_channel, now.prompt) == ("Cmd0002", "Cmd0002", "q>")
+    now = folded(opened, ("rejoined", {"channel": "Cmd0003", "same": False}))
+    assert (now.channel, now.last_channel) == ("Cmd0003", "Cmd0003")
+    now = folded(opened, ("left", {"clean": True}))
+    assert (now.channel, now.last_channel) == (None, "Cmd0002")
+    assert folded(opened, ("left", {"clean": False})).channel == "Cmd0002"
+
+
+def test_the_restart_is_followed() -> None:
+    requested: tuple[str, dict[str, Any]] = ("restart_requested", {})
+    accepted = ("restart_accepted", {"operation": "op", "continuation_token": "t"})
+    assert folded(requested).restart_requested
+    now = folded(requested, accepted, ("restart_done", {"power_state": "running"}))
+    assert (now.restart_token, now.restart_operation, now.restart_done) == ("t", "op", True)
+
+
+def test_only_the_first_plan_tells_which_keys_were_absent() -> None:
+    now = folded(
+        ("planned", {"steps": [], "absent_keys": ["a"]}),
+        ("planned", {"steps": [], "absent_keys": []}),
+    )
+    assert now.absent_keys == ("a",)
+
+
+def test_the_list_of_runs(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    with store.create("20260101-000000-aaaaa") as folder:
+        folder.journal.append("run_started", playbook="rdp-reset", purpose="apply", undo_of=None)
+        folder.journal.append("target", vm_id="/subscriptions/s/x/myvm")
+        folder.journal.append("step_entering", step="a", former=None, line="reg add")
+    with store.create("20260102-000000-bbbbb") as folder:
+        folder.journal.append("run_started", playbook="rdp-reset", purpose="apply", undo_of=None)
+        folder.journal.append("run_ended", outcome="ok", exit_code=0)
+    with store.create("20260103-000000-ccccc") as folder:
+        folder.journal_path.write_text("not a journal\n", "utf-8")
+    found = {run.run_id[-5:]: run for run in runs(tmp_path)}
+    assert {name: (run.outcome, run.touched) for name, run in found.items()} == {
+        "ccccc": ("damaged", "unknown"),
+        "bbbbb": ("ok", "no"),
+        "aaaaa": ("interrupted", "maybe"),
+    }
+    assert found["aaaaa"].vm == "myvm"
+    assert runs(tmp_path / "none") == []
