@@ -65,7 +65,8 @@ class RestartOperation:
             raise RestartError(
                 f"{what} has not ended after {timeout:g} s; its last status is "
                 f"{self._poller.status()}",
-                remedy="`serialfix resume` goes on waiting for the same restart. " + _LOOK,
+                remedy="`serialfix resume` goes on waiting for the same restart; "
+                "`az vm get-instance-view` shows how the VM is.",
             ) from None
         except ValueError as error:
             raise RestartError(f"{what} cannot be followed: {error}", remedy=_LOOK) from error

@@ -26,6 +26,7 @@ OUTPUT, INPUT, MARKER = "o", "i", "m"
 CONNECT = "connect"
 END = "end:"
 REFUSED = "refused:"
+_REMEDY = "Free some space, or give another folder with --state-dir."
 _REDACTED = re.compile(r"<redacted:[^:<>]*:(\d{1,6})>")
 
 
@@ -38,7 +39,9 @@ class CastWriter:
         redactor: knows the secrets; more may be added to it meanwhile.
         clock: seconds, from any origin.
 
-    Raises RecordError when the file exists or cannot be written.
+    Raises RecordError when the file cannot be begun. Later a full disk only ends the recording,
+    and `error` says so: it must not keep anybody from leaving a console. What may be typed is the
+    journal's matter.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class CastWriter:
         clock: Callable[[], float],
     ) -> None:
         self.path = path
+        self.error = ""
         self._clock = clock
         self._start = clock()
         self._stream = RedactedStream(redactor)
@@ -57,10 +61,12 @@ class CastWriter:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
-            raise _unwritable(path, error) from None
+            raise RecordError(_unwritable(path, error), remedy=_REMEDY) from None
         self._file = os.fdopen(descriptor, "w", encoding="ascii", newline="\n")
         about = redactor.redact_data(header)
         self._write([{"version": 2, "width": 80, "height": 24, "serialfix": about}])
+        if self.error:
+            raise RecordError(self.error, remedy=_REMEDY)
 
     def output(self, data: bytes) -> None:
         """What the console sent; NUL bytes are kept, other bytes that are no UTF-8 replaced."""
@@ -84,12 +90,10 @@ class CastWriter:
         """Write what was held back and close the file; a second call does nothing."""
         if self._file.closed:
             return
-        try:
-            if text := self._decoder.decode(b"", final=True):
-                self._event(OUTPUT, text)
-            self._write(map(_event_of, self._stream.flush()))
-        finally:
-            self._close_file()
+        if text := self._decoder.decode(b"", final=True):
+            self._event(OUTPUT, text)
+        self._write(map(_event_of, self._stream.flush()))
+        self._close_file()
 
     def __enter__(self) -> CastWriter:
         return self
@@ -104,19 +108,20 @@ class CastWriter:
     def _write(self, lines: Iterable[object]) -> None:
         # ASCII only: control characters of the guest do not reach a terminal that shows the file.
         text = "".join(json.dumps(line) + "\n" for line in lines)
-        if not text:
+        if not text or self._file.closed:
             return
         try:
             self._file.write(text)
             self._file.flush()
-        except (OSError, ValueError) as error:
-            raise _unwritable(self.path, error) from None
+        except OSError as error:
+            self.error = _unwritable(self.path, error)
+            self._close_file()
 
     def _close_file(self) -> None:
         try:
             self._file.close()
         except OSError as error:
-            raise _unwritable(self.path, error) from None
+            self.error = self.error or _unwritable(self.path, error)
 
 
 class Event(NamedTuple):
@@ -228,12 +233,8 @@ def _damaged(path: Path, line: int, what: str) -> RecordError:
     )
 
 
-def _unwritable(path: Path, error: Exception) -> RecordError:
-    why = error.strerror if isinstance(error, OSError) else error
-    return RecordError(
-        f"cannot write the recording {path}: {why}",
-        remedy="Free some space, or give another folder with --state-dir.",
-    )
+def _unwritable(path: Path, error: OSError) -> str:
+    return f"cannot write the recording {path}: {error.strerror}"
 
 
 def sections(events: Iterable[Event]) -> Iterator[list[Event]]:

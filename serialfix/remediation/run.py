@@ -11,12 +11,12 @@ import asyncio
 import getpass
 import os
 import random
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import serialfix
 from serialfix.console.machine import Patience
@@ -26,15 +26,13 @@ from serialfix.errors import (
     MachineMisuse,
     RecordError,
     RestartError,
-    RestartFailed,
-    RestartRefused,
     SerialfixError,
     StepError,
     Touched,
     UnsafeStep,
     UsageError,
 )
-from serialfix.model import Outcome, RegistryValue, RestartResult, RunResult, VmRef
+from serialfix.model import RegistryValue, RunResult, VmRef
 from serialfix.playbook.load import LoadedPlaybook, dump_playbook, parse_playbook
 from serialfix.playbook.plan import Plan
 from serialfix.record.cast import CastWriter, read_cast
@@ -44,6 +42,8 @@ from serialfix.remediation import outcomes
 from serialfix.remediation.events import Observer
 from serialfix.remediation.guest import GuestPatience
 from serialfix.remediation.history import RunSummary, Standing, fold, runs
+from serialfix.remediation.restarting import Restart
+from serialfix.remediation.telling import Teller, redacted
 from serialfix.remediation.way_back import undo_playbook
 from serialfix.remediation.work import Purpose, Work, WorkPatience
 from serialfix.result import run_json
@@ -55,10 +55,7 @@ from serialfix.transport.replay import RecordingTransport
 
 if TYPE_CHECKING:
     from serialfix.azure.identity import Azure, AzurePatience
-    from serialfix.azure.restart import RestartOperation
     from serialfix.azure.vm import VmFacts
-
-T = TypeVar("T")
 
 __all__ = [
     "Credentials",
@@ -173,11 +170,11 @@ class _Run:
         self._playbook = playbook.playbook
         self._options = options
         self._patience = options.patience
-        self._observer = _Clocked(observer)
         self._undo_of = undo_of
         self._resumed = resumed is not None
         self._before = resumed[1] if resumed else Standing()
         self._redactor = Redactor([options.guest.password])
+        self._observer = Teller(observer, self._redactor)
         store = RunStore(_state_dir(options), redactor=self._redactor)
         self._folder = store.open(resumed[0]) if resumed else store.create(_new_run_id())
         self._journal = self._folder.journal
@@ -185,7 +182,7 @@ class _Run:
         self._ref: VmRef | None = None
         self._work: Work | None = None
         self._casts: list[CastWriter] = []
-        self._restart: RestartResult | None = None
+        self._restart: Restart | None = None
         self._warnings: list[str] = []
         self._proof: Work | None = None
 
@@ -225,6 +222,8 @@ class _Run:
         finally:
             for cast in self._casts:
                 cast.close()
+                if cast.error:
+                    self._warn(f"the recording is incomplete: {cast.error}")
         return self._report(error)
 
     async def _perform(self) -> None:
@@ -397,8 +396,8 @@ class _Run:
 
     async def _after_changes(self, azure: Azure) -> None:
         """Restart, once, and prove; only after every step was verified."""
-        now = fold(self._journal.records)
-        if self._options.check:
+        now, ref = fold(self._journal.records), self._ref
+        if self._options.check or ref is None:
             return
         plan = self._work.plan if self._work else None
         changed = bool(now.verified) or now.restart_requested
@@ -410,7 +409,14 @@ class _Run:
                 self._warn("the VM was not restarted; the changes take effect when it is")
             return
         try:
-            await self._restart_once(azure, now)
+            self._restart = Restart(
+                azure,
+                ref,
+                journal=self._journal,
+                observer=self._observer,
+                timeout=self._patience.restart,
+            )
+            await self._restart.once(now, run_id=self._folder.run_id)
             self._proof = self._session(azure, Purpose.PROVE)
             await self._proof.prove(former_channel=now.last_channel)
         except SerialfixError as error:
@@ -424,82 +430,19 @@ class _Run:
                 remedy=f"{error.remedy} `serialfix resume {self._folder.run_id}` goes on.".strip(),
             ) from error
 
-    async def _restart_once(self, azure: Azure, now: Standing) -> None:
-        from serialfix.azure.restart import resume_restart
-        from serialfix.azure.vm import power_state
-
-        ref = self._ref
-        if ref is None:
-            raise ConfigError("no VM was found yet")
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        if now.restart_done:
-            self._restart = RestartResult(Outcome.CHANGED, now.restart_operation)
-            return
-        self._observer.phase("restart", "through the compute API")
-        self._restart = RestartResult(Outcome.UNKNOWN, now.restart_operation)
-        if now.restart_token is not None:
-            operation = await resume_restart(azure, ref, now.restart_token)
-        elif now.restart_requested:
-            raise RestartError(
-                "a former process asked for the restart and was killed before Azure's answer was "
-                "kept: whether the VM restarted is not known, and it is not restarted again",
-                remedy="Look in the VM's activity log for the restart of this run "
-                f"(correlation id {self._folder.run_id}). When there was none, restart it by hand: "
-                "all changes are verified in the registry.",
-            )
-        else:
-            operation = await _to_its_end(self._ask_for_restart(azure, ref))
-        self._restart = RestartResult(Outcome.UNKNOWN, operation.id)
-        try:
-            await operation.wait(
-                timeout=self._patience.restart,
-                on_poll=lambda status: self._observer.progress(f"the restart: {status}"),
-            )
-            state = await power_state(azure, ref)
-        except SerialfixError as error:
-            ended = Outcome.FAILED if isinstance(error, RestartFailed) else Outcome.UNKNOWN
-            self._restart = RestartResult(ended, operation.id, loop.time() - start)
-            raise
-        self._journal.append("restart_done", power_state=state)
-        self._restart = RestartResult(Outcome.CHANGED, operation.id, loop.time() - start)
-        if state.lower().removeprefix("powerstate/") != "running":
-            raise RestartError(
-                f"after the restart the VM is {state}",
-                remedy="Start it (`az vm start`); then `serialfix resume` makes the proof.",
-            )
-
-    async def _ask_for_restart(self, azure: Azure, ref: VmRef) -> RestartOperation:
-        from serialfix.azure.restart import begin_restart
-
-        self._journal.append("restart_requested")
-        try:
-            operation = await begin_restart(azure, ref)
-        except RestartRefused:
-            self._journal.append("restart_refused")
-            self._restart = RestartResult(Outcome.FAILED)
-            raise
-        self._journal.append(
-            "restart_accepted",
-            operation=operation.id,
-            continuation_token=operation.continuation_token,
-        )
-        return operation
-
     # --- the report -----------------------------------------------------------------------------
 
     def _report(self, error: SerialfixError | None) -> RunResult:
         """The result, its evidence and the journal's end. Never raises a SerialfixError."""
         self._observer.phase("report")
-        result = self._result(error)
+        result = redacted(self._result(error), self._redactor)
         paths = [cast.path for cast in self._casts]
         try:
-            redacted = self._redactor.redact_data(run_json(result))
             undo_path = self._undo_path
             evidence = write_evidence(
                 self._folder.path / "evidence",
                 redactor=self._redactor,
-                result=redacted,
+                result=run_json(result),
                 journal=self._folder.journal_path,
                 transcript_text="\n".join(
                     transcript(read_cast(path), redactor=self._redactor) for path in paths
@@ -523,6 +466,7 @@ class _Run:
             if isinstance(error, UsageError) and touched is not Touched.NO:
                 error.exit_code = StepError.exit_code  # 2 promises that nothing was touched
         ref = self._ref
+        restart = self._restart.result if self._restart else None
         works = [work for work in (self._work, self._proof) if work is not None]
         warnings = [*self._warnings, *(text for work in works for text in work.warnings)]
         return RunResult(
@@ -535,7 +479,7 @@ class _Run:
             outcome=outcomes.outcome(
                 error,
                 touched,
-                restart=self._restart,
+                restart=restart,
                 plan=self._work.plan if self._work and self._options.check else None,
             ),
             exit_code=error.exit_code if error else 0,
@@ -543,10 +487,10 @@ class _Run:
             steps=outcomes.steps(
                 self._playbook, self._work, self._earlier(), check=self._options.check
             ),
-            restart=self._restart,
+            restart=restart,
             proof=tuple(proof for work in works for proof in work.proof),
             warnings=tuple(dict.fromkeys(warnings)),
-            error=self._redactor.redact_data(error.facts()) if error else None,
+            error=error.facts() if error else None,
             journal=str(self._folder.journal_path),
             recordings=tuple(str(cast.path) for cast in self._casts),
             undo=str(self._undo_path) if now.former and self._undo_path.exists() else None,
@@ -557,44 +501,6 @@ class _Run:
     def _warn(self, text: str) -> None:
         self._warnings.append(text)
         self._observer.warning(text)
-
-
-class _Clocked:
-    """An observer in between, which measures the phases."""
-
-    def __init__(self, inner: Observer) -> None:
-        self._inner = inner
-        self._start = self._phase_start = asyncio.get_running_loop().time()
-        self._phase = ""
-        self.phases: dict[str, float] = {}
-        self.progress = inner.progress
-        self.warning = inner.warning
-        self.plan = inner.plan
-        self.step = inner.step
-        self.confirm = inner.confirm
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the run began."""
-        return asyncio.get_running_loop().time() - self._start
-
-    def phase(self, name: str, detail: str = "") -> None:
-        """As the inner observer; the time of the former phase is kept."""
-        now = asyncio.get_running_loop().time()
-        if self._phase:
-            self.phases[self._phase] = self.phases.get(self._phase, 0.0) + now - self._phase_start
-        self._phase, self._phase_start = name, now
-        self._inner.phase(name, detail)
-
-
-async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """What was begun is ended and kept in the journal, then a cancellation goes on."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise
 
 
 def _former(value: Any) -> Any:

@@ -16,8 +16,11 @@ from typing import Any
 
 from serialfix.console.sac import counts_anew
 from serialfix.errors import (
+    AzureRefused,
+    AzureUnreachable,
     ConsoleError,
     GatewayClosed,
+    GatewayRejected,
     GatewayUnreachable,
     LoginRejected,
     RestartError,
@@ -48,8 +51,16 @@ DECLINED = "declined"
 OUTCOME = "outcome:"
 """Marker at its end: `ok`, or the slug of the error."""
 
-_COMES_BACK = (GatewayClosed, GatewayUnreachable, ConsoleError, StepError)
-"""What a guest that is still coming up shows."""
+_COMES_BACK = (
+    AzureRefused,  # "Provisioning for this VM has not yet succeeded", "requires a ... running"
+    AzureUnreachable,
+    GatewayClosed,
+    GatewayRejected,
+    GatewayUnreachable,
+    ConsoleError,
+    StepError,
+)
+"""What a VM that is still coming up shows. A take-over is not among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +137,7 @@ class Work:
             if not self._will_restart(plan):
                 self._observer.phase("prove")
                 await self._prove(values=bool(plan.changes))
+                self._require_proof("without a restart")
 
     async def prove(self, *, former_channel: str | None) -> None:
         """After a restart: attach until the guest answers, and prove that all holds.
@@ -141,12 +153,7 @@ class Work:
                 await self._prove(values=True)
             except (ConsoleError, StepError) as error:
                 raise _unproven(error) from error
-            if failed := [proof.text for proof in self.proof if proof.outcome is Outcome.FAILED]:
-                raise RestartError(
-                    f"after the restart: {'; '.join(failed)}",
-                    remedy="The changes are in the registry. Look at the service and its event "
-                    "log, or take the changes back with `serialfix undo`.",
-                )
+            self._require_proof("after the restart")
 
     # --- parts ----------------------------------------------------------------------------------
 
@@ -300,17 +307,27 @@ class Work:
             if proof.outcome is Outcome.UNKNOWN:
                 self._warn(f"{proof.id}: {proof.text}")
 
+    def _require_proof(self, when: str) -> None:
+        if failed := [proof.text for proof in self.proof if proof.outcome is Outcome.FAILED]:
+            raise RestartError(
+                f"the registry was dealt with, but {when}: {'; '.join(failed)}",
+                remedy="Look at the service and its event log; changes can be taken back with "
+                "`serialfix undo`.",
+            )
+
     async def _leave(self, *, quietly: bool = False) -> None:
         """Out of our channel, whatever happened; says so when that could not be done."""
-        if self.session.channel is not None:
-            if not quietly:
-                self._observer.phase("leave")
-            self.session.marker("leave")
-            left = await self.session.leave()
-            self._journal.append("left", clean=not left)
-            if left:
-                self._warn(f"the console was not left clean: {left}")
-        await self.session.close()
+        if self.session.channel is None:
+            await self.session.close()
+            return
+        if not quietly:
+            self._observer.phase("leave")
+        self.session.marker("leave")
+        left = await self.session.leave()
+        await self.session.close()  # before the journal: its disk may be full
+        if left:
+            self._warn(f"the console was not left clean: {left}")
+        self._journal.append("left", clean=not left)
 
     def _warn(self, text: str) -> None:
         self.warnings.append(text)

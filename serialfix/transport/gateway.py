@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING
@@ -159,7 +160,8 @@ class GatewayTransport(Transport):
     async def _hang_up(self) -> None:
         socket, self._socket = self._socket, None
         if socket is not None:
-            await socket.close()
+            # Unread frames stand before the other side's close, and a full queue stops reading.
+            await asyncio.gather(socket.close(), _read_out(socket))
 
     async def _attached(self) -> ClientConnection:
         if self._reattaching is not None:
@@ -304,6 +306,15 @@ class GatewayTransport(Transport):
         else:
             self._end = GatewayClosed(f"the gateway ended the session: {how}")
         return self._end
+
+
+async def _read_out(socket: ClientConnection) -> None:
+    """Take what comes until the connection has ended."""
+    from websockets.exceptions import ConnectionClosed
+
+    with suppress(ConnectionClosed):
+        while True:
+            await socket.recv(decode=False)
 
 
 def _close_text(error: Exception) -> str:

@@ -14,12 +14,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 
+import serialfix.remediation.run as work_module
+from serialfix.azure.identity import AzurePatience
 from serialfix.cli.main import end_of
 from serialfix.console.machine import Patience
 from serialfix.lab.build import make_vm
@@ -240,8 +242,8 @@ class Site:
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
     names: Iterator[str]
+    azure: AzurePatience
     patience: RunPatience = QUICK
-    own: dict[str, str] = field(default_factory=dict)
 
     @property
     def state(self) -> Path:
@@ -357,18 +359,14 @@ def site(
     monkeypatch.delenv("NO_COLOR", raising=False)
     for name, value in {**lab.env, "SERIALFIX_STATE_DIR": str(tmp_path / "state")}.items():
         monkeypatch.setenv(name, value)
-    site = Site(lab, tmp_path, dict(os.environ), monkeypatch, capsys, _NAMES)
-
-    import serialfix.remediation.run as module
-    from serialfix.azure.identity import AzurePatience
-
     azure = AzurePatience(retries=1, backoff=0.01, retry_after_max=5, poll=0.02)
+    site = Site(lab, tmp_path, dict(os.environ), monkeypatch, capsys, _NAMES, azure)
     for what in ("run", "undo", "resume"):
-        work = getattr(module, what)
+        work = getattr(work_module, what)
 
         def patient(subject: Any, options: Any, observer: Any, work: Any = work) -> Any:
-            patience = replace(site.patience, azure=azure)
+            patience = replace(site.patience, azure=site.azure)
             return work(subject, replace(options, patience=patience), observer)
 
-        monkeypatch.setattr(module, what, patient)
+        monkeypatch.setattr(work_module, what, patient)
     return site

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import stat
 from collections.abc import Callable
 from itertools import count, pairwise
@@ -135,19 +137,31 @@ class TestWriter:
         cast.close()
         assert told(read_cast(tmp_path / "a.cast")) == [("o", "hunt")]
 
-    def test_a_full_disk_is_a_record_error(self, tmp_path: Path) -> None:
+    def test_a_full_disk_ends_the_recording_only(self, tmp_path: Path) -> None:
         full = Path("/dev/full")
         if not full.exists():
             pytest.skip("no /dev/full here")
         cast = writer(tmp_path / "a.cast")
         cast._file.close()
         cast._file = full.open("w", encoding="ascii")
-        with pytest.raises(RecordError, match=r"a\.cast.*No space left") as caught:
-            cast.output(b"x")
-        assert "--state-dir" in caught.value.remedy
-        with pytest.raises(RecordError):
-            cast.close()
+        cast.output(b"the rest is missing")
+        cast.output(b"and asks nobody any more")
+        cast.marker("nor this")
         cast.close()
+        assert re.search(r"a\.cast.*No space left", cast.error)
+
+    def test_a_full_disk_at_the_beginning_is_a_record_error(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if not Path("/dev/full").exists():
+            pytest.skip("no /dev/full here")
+        monkeypatch.setattr("serialfix.record.cast.os.open", lambda *_: os.dup(full.fileno()))
+        with (
+            Path("/dev/full").open("w") as full,
+            pytest.raises(RecordError, match=r"a\.cast.*No space left") as caught,
+        ):
+            writer(tmp_path / "a.cast")
+        assert "--state-dir" in caught.value.remedy
 
     def test_a_missing_folder_is_a_record_error(self, tmp_path: Path) -> None:
         with pytest.raises(RecordError, match="No such file"):

@@ -311,6 +311,15 @@ async def test_the_end_in_mid_session(code: int, text: str) -> None:
         assert double.posts == 1
 
 
+async def test_unread_frames_do_not_hold_up_the_end() -> None:
+    patient = replace(QUICK, close_timeout=30)
+    async with gateway(says(*[BOX] * 100)) as double:
+        transport = double.transport(patient)
+        await transport.connect()
+        async with asyncio.timeout(5):
+            await transport.close()
+
+
 async def test_connect_again_after_the_end() -> None:
     async with gateway(says(BOX, close=1001), says("again")) as double:
         transport = double.transport()
