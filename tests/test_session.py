@@ -333,7 +333,7 @@ def test_a_guest_that_still_boots_is_waited_for() -> None:
 
 
 @both
-@pytest.mark.parametrize("at", range(1, 92, 6))
+@pytest.mark.parametrize("at", range(1, 92, 9))
 def test_a_switch_by_somebody_else_is_noticed(renderer: Renderer, at: int) -> None:
     """At any line: back to our channel by name, look, go on; no write is entered twice."""
     outing = applied(renderer, faults=Faults(unsolicited_switch_after=at), seed=at)

@@ -109,6 +109,7 @@ class Typist:
     _rested: bool = False
     _proving: bool = False
     _probe_key: str = ""
+    _probes: int = 0
     _mark: Mark | None = None
 
     def __post_init__(self) -> None:
@@ -228,8 +229,9 @@ class Typist:
         self._state = _State.PROBE
         if shown is None:  # the prompt is not in view: nothing is sent
             return self._await_probe()
-        fresh = [key for key in _PROBES if key not in self.line + shown] or list(_PROBES)
-        self._probe_key = fresh[self._failed % len(fresh)]
+        unused = [key for key in _PROBES if key not in self.line] or list(_PROBES)
+        self._probes += 1
+        self._probe_key = unused[self._probes % len(unused)]
         return Press(self._probe_key)
 
     def _await_probe(self) -> Wait:
@@ -240,12 +242,17 @@ class Typist:
         shown = self._shown(screen)
         if shown and self._probe_key and shown.endswith(self._probe_key):
             self._learn(shown.rstrip(_PROBES))
-            self.sent = _common(shown, self.wanted)
+            self.sent = self._good(shown)
             return self._erase(len(shown) - self.sent, shown)
         if not over:
             return self._await_probe()
         self._count(-1, screen)
         return self._probe(shown)
+
+    def _good(self, shown: str) -> int:
+        """How many keys may stay. The last key of a line is always typed anew: once it is seen no
+        backspace can be under way any more."""
+        return max(0, min(_common(shown, self.wanted), len(self.line) - 1))
 
     def _erase(self, excess: int, shown: str | None) -> Action:
         """Take back the last `excess` keys."""
@@ -266,7 +273,7 @@ class Typist:
         if shown is None:
             self._count(-1, screen)
             return self._probe(shown)
-        self.sent = _common(shown, self.wanted)
+        self.sent = self._good(shown)
         excess = len(shown) - self.sent
         if shown == self._before and shown.endswith(" "):
             excess = self._excess - 1  # that a blank went need not show (§6.2)

@@ -85,3 +85,20 @@ def test_a_line_that_ends_at_column_80() -> None:
     """The cursor hangs behind the last column."""
     screen = drawn("q7k>" + "x" * 76)
     assert screen.typed("q7k>") == "x" * 76
+
+
+def test_a_line_that_fills_the_row_is_seen_whole_after_a_repaint() -> None:
+    """A repaint puts the cursor on the last cell, for it cannot stand behind it (sac.md §6.1)."""
+    screen = Screen()
+    screen.feed("q7k>" + "x" * 76 + "\x1b[1;80H")
+    assert screen.typed("q7k>") == "x" * 76
+    screen.feed("\x1b[1;79H")
+    assert screen.typed("q7k>") is None  # something stands behind the cursor
+
+
+def test_a_line_that_was_entered_is_not_being_typed() -> None:
+    screen = Screen()
+    screen.feed("q7k>" + "x" * 90)
+    assert screen.in_line("q7k>")
+    screen.feed("\r\n")
+    assert not screen.in_line("q7k>")
