@@ -230,8 +230,8 @@ class Typist:
         if shown is None:  # the prompt is not in view: nothing is sent
             return self._await_probe()
         unused = [key for key in _PROBES if key not in self.line] or list(_PROBES)
-        self._probes += 1
         self._probe_key = unused[self._probes % len(unused)]
+        self._probes += 1
         return Press(self._probe_key)
 
     def _await_probe(self) -> Wait:
