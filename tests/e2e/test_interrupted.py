@@ -19,10 +19,10 @@ from tests.e2e.conftest import IN_THREE, INSTANT, QUICK, Ended, Machine, Site, u
 
 PHASES = ("find", "attach", "login", "plan", "apply", "restart", "prove")
 SLOW = {
-    "login": replace(INSTANT, login=0.5),
-    "plan": replace(INSTANT, command=0.08),
+    "login": replace(INSTANT, login=0.4),
+    "plan": replace(INSTANT, command=0.05),
     "apply": replace(INSTANT, command=0.04),
-    "prove": replace(INSTANT, command=0.08),
+    "prove": replace(INSTANT, command=0.05),
 }
 """A guest that takes its time in a phase, so that the signal comes within it."""
 

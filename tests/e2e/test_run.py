@@ -201,10 +201,10 @@ def test_a_full_id_in_any_case(site: Site) -> None:
 
 
 def test_two_runs_on_one_vm(site: Site) -> None:
-    machine = site.machine(delays=replace(INSTANT, command=0.2))
+    machine = site.machine(delays=replace(INSTANT, login=2.0))
     with site.process("run", "--vm", machine.name, "--playbook", "rdp-reset", "--yes") as first:
         assert first.stderr is not None
-        until(first.stderr, "plan  ")
+        until(first.stderr, "login  ")
         second = site.run(machine)
         assert (second.code, second.error["slug"]) == (5, "preflight")
         assert f"run {site.runs[0].name} is working on this VM" in second.err

@@ -155,11 +155,11 @@ class TestWriter:
     ) -> None:
         if not Path("/dev/full").exists():
             pytest.skip("no /dev/full here")
-        monkeypatch.setattr("serialfix.record.cast.os.open", lambda *_: os.dup(full.fileno()))
-        with (
-            Path("/dev/full").open("w") as full,
-            pytest.raises(RecordError, match=r"a\.cast.*No space left") as caught,
-        ):
+        opened = os.open
+        monkeypatch.setattr(
+            "serialfix.record.cast.os.open", lambda *_: opened("/dev/full", os.O_WRONLY)
+        )
+        with pytest.raises(RecordError, match=r"a\.cast.*No space left") as caught:
             writer(tmp_path / "a.cast")
         assert "--state-dir" in caught.value.remedy
 
