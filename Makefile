@@ -4,7 +4,7 @@ SOURCES := serialfix tests benchmarks
 
 .PHONY: help
 help: ## Show these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/.ready: pyproject.toml .ci/venv
 	.ci/venv
@@ -35,6 +35,10 @@ format: .venv/.ready ## Format the code and repair what ruff can
 .PHONY: schema
 schema: .venv/.ready ## Write playbooks/schema from the models
 	$(BIN)/serialfix playbook schema > playbooks/schema/playbook-v1.json
+
+.PHONY: recordings
+recordings: .venv/.ready ## Make recordings/ anew in the lab, after a change of what is typed
+	$(BIN)/python -m tests.support.make_recordings recordings
 
 .PHONY: bench
 bench: .venv/.ready ## Measure; one JSON line per figure

@@ -175,9 +175,11 @@ def _our_prompt(machine: LoginMachine | CommandMachine, console: Console) -> boo
 
 
 def _framed(machine: CommandMachine, console: Console) -> bool:
+    if not console.screen.at_prompt(machine.prompt):
+        return False
     frame = re.compile(rf"\[{re.escape(machine.frame)} (-?\d+)\]")
-    for row in console.screen.rows():
-        if (match := frame.fullmatch(row)) and console.screen.at_prompt(machine.prompt):
+    for y in range(console.screen.cursor[0], -1, -1):
+        if match := frame.fullmatch(console.screen.row(y)):
             machine.exit_code = int(match[1])
             return True
     return False

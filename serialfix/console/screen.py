@@ -60,7 +60,8 @@ class _Grid(pyte.Screen):
 
     def draw(self, data: str) -> None:
         """As pyte, with a short cut for what a console nearly always sends: plain ASCII."""
-        if not data.isascii() or self.charset or pyte.modes.IRM in self.mode:
+        plain = data.isascii() and data.isprintable()
+        if not plain or self.charset or pyte.modes.IRM in self.mode:
             super().draw(data)
             return
         while data:

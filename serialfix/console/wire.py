@@ -59,8 +59,9 @@ _OPENERS = ("<channel-switch>", "<machine-info>", _STOP_OPENER)
 _STRING_STARTS = "]P^_X"
 """After ESC: OSC, DCS, PM, APC, SOS; all end with BEL or ESC backslash."""
 _STRING_LIMIT = 1024
-_UNSEEN = dict.fromkeys([0x0E, 0x0F, 0x7F, *range(0x80, 0xA0)])
-"""Shifts, DEL and C1 controls: not part of VT-UTF8, and pyte would act on some of them."""
+_MEANT = "\a\b\t\n\r\x1b"
+_UNSEEN = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in _MEANT}
+"""Controls that are not part of VT-UTF8: pyte acts on some, and drops what follows the others."""
 
 
 class Wire:

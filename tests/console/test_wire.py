@@ -109,3 +109,8 @@ def test_an_open_block_that_never_ends_is_given_up() -> None:
         wire.feed(b"<channel-switch>" + b"x" * 1000)
     assert len(wire._xml) < 6000
     assert ChannelSwitch("Cmd0002", CMD_APPLICATION) in wire.feed(SWITCH)
+
+
+def test_controls_that_mean_nothing_are_dropped() -> None:
+    """pyte would drop the text that follows them in the same chunk."""
+    assert through([b"a\x01b\x1fc\x0ed"])[0] == "abcd"

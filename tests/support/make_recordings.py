@@ -12,14 +12,16 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from serialfix.lab.build import make_vm
-from serialfix.lab.faults import Faults
+from serialfix.lab.faults import Delays, Faults
 from serialfix.lab.server import Lab, LabThread
+from serialfix.lab.switches import GatewayFaults
 from serialfix.model import RunResult, StepResult
 from serialfix.playbook.load import find_playbook
 from serialfix.remediation.events import Silence
@@ -29,6 +31,18 @@ from serialfix.session import Credentials
 
 
 PROFILES = {"ws2019": "scraper", "ws2022": "conpty"}
+LIFELIKE = Delays(
+    poll=0.0156,  # one look at the UART per 64 Hz tick (sac.md §7)
+    link_speed=11520,  # 115200 baud, which EMS is set to on Azure (§8)
+    sac_command=0.05,
+    cmd_event=0.3,
+    login=1.0,
+    command=0.045,  # reg.exe takes 27 to 60 ms
+    scraper_tick=0.1,
+    conpty_frame=0.016,
+)
+LATENCY = 0.04
+"""Seconds to the gateway, one way."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +65,7 @@ SCENARIOS = (
     Scenario("proof-after-restart", "ok", session=1),
     Scenario("login-refused", "console.login_rejected", {"login_refused": True}),
     Scenario("take-over", "transport.session_taken_over", after_step=_take_over),
-    Scenario("channel-not-ready", "ok", {"late_cmd": 6.0}),
+    Scenario("channel-not-ready", "ok", {"late_cmd": 8.0}),
 )
 
 
@@ -69,10 +83,19 @@ class _Watch(Silence):
 
 def record(profile: str, scenario: Scenario, target: Path) -> RunResult:
     """Play one scenario and keep its recording."""
-    faults = {"drop_repeats": 0.125} if PROFILES[profile] == "scraper" else {}
-    vm = make_vm(profile=profile, faults=Faults(**faults, **scenario.faults), agent_ready=False)
+    faults = replace(
+        Faults(**scenario.faults), drop_repeats=0.125 if PROFILES[profile] == "scraper" else 0.0
+    )
+    vm = make_vm(
+        profile=profile,
+        faults=faults,
+        delays=LIFELIKE,
+        agent_ready=False,
+        gateway=GatewayFaults(latency=LATENCY),
+    )
     with tempfile.TemporaryDirectory() as state, LabThread(lambda: Lab([vm])) as thread:
         os.environ.update(thread.env)
+        time.sleep(3)  # the guest boots; a console that is up already is the usual case
         options = RunOptions(
             guest=Credentials(
                 thread.env["SERIALFIX_GUEST_USERNAME"],

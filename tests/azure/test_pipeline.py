@@ -1,0 +1,41 @@
+"""The policies of the clients: what they do, and what they must not do."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from azure.core.credentials_async import AsyncTokenCredential
+
+from serialfix.azure import pipeline
+from serialfix.azure.identity import AzurePatience
+
+
+def names(*, plain_http: bool = False) -> list[str]:
+    """The class names of the policies, outermost first."""
+    built: list[Any] = pipeline.build(
+        cast(AsyncTokenCredential, object()),
+        "https://management.azure.com/.default",
+        patience=AzurePatience(),
+        correlation="run-1",
+        plain_http=plain_http,
+        observer=lambda _text: None,
+    )
+    return [type(policy).__name__ for policy in built]
+
+
+def test_no_resource_provider_is_registered() -> None:
+    """The SDK would register one after a 409: a write that nobody asked for (azure.md §6.5)."""
+    assert not any("Registration" in name for name in names())
+
+
+def test_redirects_lose_the_token() -> None:
+    """What is sensitive is taken out behind the redirects and before the log."""
+    order = names()
+    assert order.index("AsyncRedirectPolicy") < order.index("SensitiveHeaderCleanupPolicy")
+    assert order[-1] == "ARMHttpLoggingPolicy"
+
+
+def test_plain_http_has_a_policy_of_its_own() -> None:
+    """Only where the endpoint is this machine; everywhere else the SDK's own refuses http."""
+    assert "LoopbackAuthentication" in names(plain_http=True)
+    assert "LoopbackAuthentication" not in names()
