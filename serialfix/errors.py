@@ -51,7 +51,7 @@ from typing import ClassVar
 
 
 class Touched(StrEnum):
-    """Whether something in the guest was changed: `maybe` when a write was entered and not proven."""
+    """Whether the guest was changed: `maybe` when a write was entered and not proven."""
 
     NO = "no"
     MAYBE = "maybe"

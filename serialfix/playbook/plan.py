@@ -45,7 +45,7 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would do. `seconds` estimates of the typing, by this guest's measured pace."""
+    """What a run would do. `seconds` estimates the typing, by this guest's measured pace."""
 
     playbook: Playbook
     steps: tuple[PlannedStep, ...]
