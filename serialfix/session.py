@@ -88,10 +88,13 @@ class Session:
         """CMD channels that were there before."""
         self.entered = False
         """Whether Enter was pressed on the line that `run` was last given."""
+        self.logged_on = False
+        """Whether the password was entered: a second logon is never tried by itself then."""
         self._frames = (f"{nonce}.{n}" for n in count(1) if not _has_pair(str(n)))
         self._pending: asyncio.Task[bytes] | None = None
         self._inside = False
         self._titles = 0
+        self._stream = False
         self._tick = 0.0
         self._last = 0.0
         self._pressed: float | None = None
@@ -138,6 +141,8 @@ class Session:
         machine = sac.SacMachine(table, self.patience, own=self.channel, prompt=self.prompt)
         await self._play(machine)
         if machine.state is sac.State.GONE:
+            if sure:  # it is ours, whatever it shows
+                await self._close_channel(sac.State.HOME)
             self.channel = None
             await self._open(sac.State.HOME)
             await self.login(credentials)
@@ -212,7 +217,7 @@ class Session:
     # --- playing tables -------------------------------------------------------------------------
 
     async def _open(self, start: sac.State) -> None:
-        self._titles = self.console.wire.titles
+        self._titles, self._stream = self.console.wire.titles, False
         machine = sac.SacMachine(sac.OPEN, self.patience, start=start)
         try:
             await self._play(machine)
@@ -236,16 +241,21 @@ class Session:
                 self.console.look_afresh()
                 await self._send(machine.keys)
             case Step.ENTER | Step.ENTER_MASKED:
-                before = self.console.screen.before_cursor().rstrip()
-                at_sac = isinstance(machine, sac.SacMachine)
+                if machine.state is cmd.State.PROMPT:
+                    # A scraper need not clear what the login left behind the prompt: to the
+                    # guest, whose window is new, those cells are blank.
+                    self.console.screen.blank_after_cursor()
+                masked = row.step is Step.ENTER_MASKED
                 await self._type(
                     machine.keys,
-                    prompt=sac.PROMPT if at_sac else before,
-                    secret=row.step is Step.ENTER_MASKED,
+                    prompt=self.console.screen.before_cursor().rstrip(),
+                    secret=masked,
+                    at_sac=isinstance(machine, sac.SacMachine),
                     repairs=row.retypes or REPAIRS,
                 )
                 self.console.look_afresh()
                 self.entered = True
+                self.logged_on |= masked
                 await self._send(CR)
 
     async def _watch(self, machine: Machine[Any, Any]) -> None:
@@ -286,17 +296,23 @@ class Session:
                 return
 
     async def _type(
-        self, line: str, *, prompt: str, secret: bool = False, repairs: int = REPAIRS
+        self,
+        line: str,
+        *,
+        prompt: str,
+        secret: bool = False,
+        at_sac: bool = False,
+        repairs: int = REPAIRS,
     ) -> None:
         """Have a line typed and verified; nothing is entered."""
-        early = prompt == sac.PROMPT or prompt.endswith(":")
+        early = at_sac or prompt.endswith(":")
         self._pace = self._early_pace if early else self._shell_pace
         typist = Typist(
             line,
             prompt,
             self._pace,
             secret=secret,
-            whole_clear=prompt == sac.PROMPT,
+            whole_clear=at_sac,
             repairs=repairs,
             frame=0.0 if early else self._settle(),
         )
@@ -370,9 +386,8 @@ class Session:
         ConPTY sends a stream in order, and shows itself by window titles; a scraper paints what
         changed at its own tick (sac.md §6.2), which is measured.
         """
-        if self.console.wire.titles > self._titles:
-            return 0.0
-        return max(0.03, 2 * self._tick)
+        self._stream |= self.console.wire.titles > self._titles
+        return 0.0 if self._stream else max(0.03, 2 * self._tick)
 
     async def _send(self, keys: str, *, secret: bool = False) -> None:
         data = keys.encode()

@@ -453,15 +453,37 @@ def test_what_a_dropped_login_leaves_is_cleaned_up() -> None:
 
 
 @both
-def test_a_drop_in_the_middle_of_a_password_is_no_second_login(renderer: Renderer) -> None:
+def test_a_drop_in_the_middle_of_a_password_is_not_a_login(renderer: Renderer) -> None:
     async def script(stage: Rig) -> Outing:
         stage.wired.drop_after = 128
         return await stage.apply()
 
     outing = scene(renderer, script)
-    assert outing.slug == "transport.gateway_closed"
-    assert outing.logins == 0
+    assert outing.slug == "ok"
+    assert outing.logins == 1  # the half-typed one was never entered
     assert outing.channels == []
+
+
+@both
+def test_a_drop_behind_the_password_is_final(renderer: Renderer) -> None:
+    """Whether it was taken is not known: failed logons lock accounts."""
+
+    async def script(stage: Rig) -> Outing:
+        class Dropping(Wired):
+            async def send(self, keys: bytes, *, secret: bool = False) -> None:
+                await super().send(keys, secret=secret)
+                if keys == b"\r" and self.secret:
+                    self.cut()
+                self.secret = secret
+
+            secret = False
+
+        stage.wired = Dropping(stage.guest)
+        return await stage.apply()
+
+    outing = scene(renderer, script)
+    assert outing.slug == "transport.gateway_closed"
+    assert outing.logins <= 1
 
 
 def test_a_network_that_is_gone_for_good() -> None:

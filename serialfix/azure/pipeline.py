@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
@@ -80,6 +81,9 @@ class BoundedRetry(policies.AsyncRetryPolicy[Any, Any]):
         # azure.md §10: an earlier retry is not processed, so a shorter sleep would be in vain.
         if (self.get_retry_after(response) or 0) > self._longest:
             return False
+        if response.http_response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            # Not processed, so it may be repeated whatever it is; Retry-After may be missing.
+            return bool(settings["total"])
         return bool(super().is_retry(settings, response))
 
     async def sleep(self, settings: dict[str, Any], transport: Any, response: Any = None) -> None:

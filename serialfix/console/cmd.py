@@ -181,6 +181,9 @@ def _framed(machine: CommandMachine, console: Console) -> bool:
     for y in range(console.screen.cursor[0], -1, -1):
         if match := frame.fullmatch(console.screen.row(y)):
             machine.exit_code = int(match[1])
+            # The echo of a later line proves all rows before it; a quiet frame only suggests it.
+            asked = f"echo [{machine.frame} %eRrorlevel%]"
+            machine.output = console.screen.output_of(machine.prompt, machine.line, until=asked)
             return True
     return False
 

@@ -105,8 +105,8 @@ class Channel:
 
 _CHANNEL = re.compile(r"^\s?(\d)\s+\((\w)(\w)\)\s+(\S.*)$")
 _PROMPTS = re.compile(rf"(?:{PROMPT})+")
-_CREATED = re.compile(r"^EVENT:\s+A new channel has been created\.")
-_NAMED = re.compile(r"^Channel: (Cmd\d+)$", re.IGNORECASE)
+_CREATED = re.compile(r"^\s*EVENT:\s*A new channel has been created\.")
+_NAMED = re.compile(r"^\s*Channel:\s*(Cmd\d+)\s*$", re.IGNORECASE)
 
 
 def channels(rows: list[str]) -> list[Channel]:
@@ -348,7 +348,7 @@ def _no_sac(machine: SacMachine, console: Console) -> ConsoleError:
     else:
         why = "the serial console is silent"
     return SacUnavailable(
-        f"no SAC prompt within {machine.patience.sac:g} s: {why}",
+        f"no SAC prompt after {machine.knocks} tries: {why}",
         state="SAC",
         expected="SAC>",
         screen=shown,
@@ -386,7 +386,8 @@ def _restarted(_machine: SacMachine, console: Console) -> ConsoleError:
         state="SAC",
         expected="SAC>",
         screen=console.screen.text(),
-        remedy="Somebody or something restarted the VM. Run it again when it is up.",
+        remedy="Somebody or something restarted the VM. When it is up again, continue with "
+        "`serialfix resume`.",
     )
 
 
@@ -563,9 +564,11 @@ OPEN: Mapping[State, Row[State, Sight]] = {
     ),
 }
 
+_SHOW = _TO_CHANNEL[State.SHOW]
 REJOIN: Mapping[State, Row[State, Sight]] = {
     **_TO_PROMPT,
     **_TO_CHANNEL,
+    State.SHOW: replace(_SHOW, late=State.GONE),  # a channel that is not painted again
     State.LIST: Row(
         Step.ENTER,
         {**_ENDS, Sight.OURS_LISTED: State.SWITCH, Sight.LISTED: State.GONE},
@@ -575,10 +578,9 @@ REJOIN: Mapping[State, Row[State, Sight]] = {
     ),
 }
 
-_SHOW = _TO_CHANNEL[State.SHOW]
 RECLAIM: Mapping[State, Row[State, Sight]] = {
     **REJOIN,
-    State.SHOW: replace(_SHOW, leads={**_SHOW.leads, Sight.USERNAME: State.GONE}),
+    State.SHOW: replace(_SHOW, late=State.GONE, leads={**_SHOW.leads, Sight.USERNAME: State.GONE}),
 }
 
 CLOSE: Mapping[State, Row[State, Sight]] = {

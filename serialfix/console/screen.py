@@ -101,6 +101,11 @@ class Screen:
                 self._rows.pop(y, None)
             self._grid.dirty.clear()
 
+    def blank_after_cursor(self) -> None:
+        """Forget what stands behind the cursor; what is on the wire is not disturbed."""
+        self._grid.erase_in_display(0)
+        self.feed("")
+
     @property
     def cursor(self) -> tuple[int, int]:
         """Row and column, from 0; column 80 means that the next character wraps."""
@@ -183,20 +188,28 @@ class Screen:
         first = mark.line + 1 - self._grid.scrolled
         return [self.row(y) for y in range(max(0, first), self._grid.cursor.y + 1)]
 
-    def output_of(self, prompt: str, line: str) -> list[str] | None:
+    def output_of(self, prompt: str, line: str, until: str | None = None) -> list[str] | None:
         """The rows between the last shown `prompt + line` and the fresh prompt under the cursor.
+
+        With `until`, they end at the last shown `prompt + until` instead.
 
         Rows filled to column 80 are joined with the next one. None when the typed line is no
         longer on the screen, so that the beginning of the output is lost.
         """
-        typed = list(prompt + line)
-        height = -(-len(typed) // COLUMNS)
         bottom = self.cursor[0]
-        for top in range(bottom - height, -1, -1):
+        if until is not None:
+            bottom, _ = self._find(prompt + until, bottom)
+        top, height = self._find(prompt + line, bottom)
+        return _joined([self.row(y) for y in range(top + height, bottom)]) if top >= 0 else None
+
+    def _find(self, text: str, below: int) -> tuple[int, int]:
+        """Top and height of the lowest rows above row `below` that hold just `text`; -1: none."""
+        height = -(-len(text) // COLUMNS)
+        for top in range(below - height, -1, -1):
             cells = [cell for y in range(top, top + height) for cell in self.cells(y)]
-            if "".join(cells).rstrip() == "".join(typed).rstrip():
-                return _joined([self.row(y) for y in range(top + height, bottom)])
-        return None
+            if "".join(cells).rstrip() == text.rstrip():
+                return top, height
+        return -1, height
 
 
 def _joined(rows: list[str]) -> list[str]:

@@ -290,8 +290,10 @@ class Typist:
     def _cleared(self, over: bool, screen: Screen) -> Action:
         """SAC: the buffer is empty now; the Enter on it gave a new prompt."""
         below = screen.since(self._mark) if self._mark else None
-        fresh = bool(below) and screen.at_prompt(self.prompt)
+        before = screen.before_cursor()
+        fresh = bool(below) and before.endswith(self.prompt) and screen.at_prompt(before)
         if fresh and over:
+            self.prompt = before  # SAC may say its prompt twice
             return self._send()
         if over:
             self._count(-1, screen)

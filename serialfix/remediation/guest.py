@@ -81,11 +81,11 @@ class Guest:
 
     # --- lines ----------------------------------------------------------------------------------
 
-    async def ask(self, line: str) -> CommandResult:
+    async def ask(self, line: str, *, within: float | None = None) -> CommandResult:
         """Run a line that changes nothing; asked again after a dropped connection."""
         while True:
             try:
-                return await self._run(line)
+                return await self._run(line, within)
             except _DROPS as error:
                 await self._rejoin(error)
 
@@ -103,10 +103,10 @@ class Guest:
         finally:
             self._written |= self.session.entered
 
-    async def _run(self, line: str) -> CommandResult:
+    async def _run(self, line: str, within: float | None = None) -> CommandResult:
         loop = asyncio.get_running_loop()
         start = loop.time()
-        result = await self.session.run(line)
+        result = await self.session.run(line, within=within)
         self._seconds.append(loop.time() - start)
         if result.exit_code == NOT_RECOGNISED:
             raise CommandFailed(
@@ -180,12 +180,16 @@ class Guest:
             answers: dict[str, RegistryValue | None] = {}
             if len(group) > 1:
                 with contextlib.suppress(CommandFailed):  # no `find` there: asked alone
-                    result = await self.ask(registry.query_many(key, group))
+                    line = registry.query_many(key, group)
+                    # some guests take seconds for each of them
+                    result = await self.ask(line, within=60.0 + 10.0 * len(group))
                     if result.complete:
                         answers = registry.answers(result.output, group)
             for name in group:
-                value = answers[name] if name in answers else await self.value(key, name)
-                found[value_id(key, name)] = value
+                if name not in answers:
+                    found[value_id(key, name)] = await self.value(key, name)
+                else:
+                    found[value_id(key, name)] = await self._exactly(key, name, answers[name])
             self._observer.progress(f"read {len(found)} of {len(names)} values of {key}")
         return found
 
@@ -204,7 +208,23 @@ class Guest:
                 remedy="Look at the recording: the value may be of a type or length that cannot "
                 "be read on the console.",
             )
-        return value
+        return await self._exactly(key, name, value)
+
+    async def _exactly(
+        self, key: str, name: str, value: RegistryValue | None
+    ) -> RegistryValue | None:
+        """The value with the blanks at the end of a text, which no screen shows."""
+        if value is None or not isinstance(value.data, str | tuple):
+            return value
+        rows = (await self.ask(registry.query_exactly(key, name))).output
+        exact = registry.values(row[:-1] for row in rows if row.endswith("]"))
+        if name.lower() not in exact:
+            raise CommandFailed(
+                f"{key}, {name} is a text whose end cannot be read on this console",
+                screen=self.session.console.screen.text(),
+                remedy="Nothing was typed for this value. Change it by hand, then run it again.",
+            )
+        return exact[name.lower()]
 
     async def _look_for(self, key: str, keys: dict[str, bool]) -> None:
         """Whether a key exists, and which of the keys above it do: `reg add` creates them all."""
@@ -303,7 +323,9 @@ class Guest:
     async def _apply_key(self, step_id: str, key: str) -> None:
         """Remove a key that holds nothing."""
         content = await self.ask(registry.list_key(key))
-        if content.exit_code == 0 and not (content.complete and registry.is_empty(content.output)):
+        if content.exit_code == 0 and not (
+            content.complete and registry.is_empty(content.output, key)
+        ):
             raise CommandFailed(
                 f"{key} is not empty, so it stays",
                 touched=Touched.NO,

@@ -200,9 +200,28 @@ class Work:
         self._observer.phase("attach", "through the serial console")
         self.session.marker("attach")
         await self.session.connect()
+        try:
+            await self._enter(reclaim=reclaim)
+        except (GatewayClosed, GatewayUnreachable) as error:
+            if self.session.logged_on:
+                raise  # whether the password was taken is not known: no second logon by itself
+            self._warn(f"{error}; attaching again")
+            self._journal.append("dropped", error=error.slug)
+            await self.session.connect()
+            await self._enter(reclaim=False)
+        if self.session.others:
+            self._warn(
+                f"other CMD channels are open on this VM ({', '.join(self.session.others)}): "
+                "somebody may be working in them; they are left alone, but a restart ends them"
+            )
+
+    async def _enter(self, *, reclaim: bool) -> None:
+        """Into a shell of our own; a channel that an attempt before this one made is used."""
         if reclaim:
             same = await self.session.rejoin(self._credentials, sure=False)
             self._journal.append("rejoined", channel=self.session.channel, same=same)
+        elif self.session.channel is not None:
+            await self.session.rejoin(self._credentials)
         else:
             try:
                 await self.session.open_channel()
@@ -217,11 +236,6 @@ class Work:
             self._observer.phase("login", f"as {self._credentials.username}")
             self.session.marker("login")
             await self.session.login(self._credentials)
-        if self.session.others:
-            self._warn(
-                f"other CMD channels are open on this VM ({', '.join(self.session.others)}): "
-                "somebody may be working in them; they are left alone, but a restart ends them"
-            )
 
     async def _make_plan(self) -> Plan:
         self._observer.phase("plan", "reading the present values")

@@ -52,6 +52,13 @@ def batches(names: Iterable[str]) -> list[list[str]]:
     return [group for group in groups if group]
 
 
+def query_exactly(key: str, name: str) -> str:
+    """Ask for one value, with `]` behind each row of the answer: so blanks at its end show."""
+    return line(
+        f"for /f \"delims=\" %a in ('reg query {_key(key)} /v {quoted(name)}') do @echo %a]"
+    )
+
+
 def key_exists(key: str) -> str:
     """Exit code 0 when the key is there, 1 when not; prints nothing."""
     return line(f"reg query {_key(key)} >nul 2>nul")
@@ -122,9 +129,12 @@ def answers(rows: Sequence[str], names: Iterable[str]) -> dict[str, RegistryValu
     return given
 
 
-def is_empty(rows: Iterable[str]) -> bool:
-    """Whether `list_key` showed neither values nor keys."""
-    return not any(row.strip() for row in rows)
+def is_empty(rows: Iterable[str], key: str) -> bool:
+    """Whether `list_key` showed neither values nor keys; its own name alone is neither."""
+    _, _, path = key.partition("\\")
+    own = f"\\{path}".lower()
+    shown = [row.strip().lower() for row in rows if row.strip()]
+    return all(row.endswith(own) and row.startswith("hkey_") for row in shown)
 
 
 def _key(key: str) -> str:

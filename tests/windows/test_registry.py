@@ -151,5 +151,5 @@ def test_batches_hold_what_a_loop_can_carry() -> None:
 
 
 def test_an_empty_key_shows_nothing() -> None:
-    assert registry.is_empty(["", " "])
-    assert not registry.is_empty(["", "HKEY_LOCAL_MACHINE\\A\\B"])
+    assert registry.is_empty(["", " "], KEY)
+    assert not registry.is_empty(["", "HKEY_LOCAL_MACHINE\\A\\B"], KEY)
