@@ -19,6 +19,7 @@ from serialfix.record.cast import INPUT, MARKER, OUTPUT, Cast
 from serialfix.secrets import Redactor
 
 
+_TOKEN = re.compile(rb'("continuation_token": )"[^"]*"')
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Unicode categories that a terminal or an editor may act on instead of showing them."""
 
@@ -145,7 +146,7 @@ def write_evidence(
         data = redactor.redact_data(result)
         parts["result.json"] = json.dumps(data, indent=2) + "\n"
         parts["before-after.md"] = _before_after(data)
-    # Redacted when they were written; they are copied byte for byte.
+    # Redacted when they were written; recordings are copied byte for byte.
     copies = {f"recordings/{path.name}": path for path in recordings}
     if journal is not None:
         copies["journal.jsonl"] = journal
@@ -182,7 +183,8 @@ def _copy(source: Path, target: Path) -> str | None:
     except OSError as error:
         return f"{source.name}: {error.strerror}\n"
     target.parent.mkdir(mode=0o700, exist_ok=True)
-    _write(target, content)
+    # The token of a restart holds a signed URL: it is for `resume`, not for a ticket.
+    _write(target, _TOKEN.sub(rb'\1"<only in the journal itself>"', content))
     return None
 
 

@@ -102,3 +102,17 @@ def test_a_line_that_was_entered_is_not_being_typed() -> None:
     assert screen.in_line("q7k>")
     screen.feed("\r\n")
     assert not screen.in_line("q7k>")
+
+
+def test_output_may_end_at_the_echo_of_a_later_line() -> None:
+    """What stands before it is proven by it."""
+    screen = drawn("q7k>ver\r\nfirst\r\nq7k>echo [1]\r\n[1]\r\nq7k>")
+    assert screen.output_of("q7k>", "ver", until="echo [1]") == ["first"]
+
+
+def test_what_stands_behind_the_cursor_can_be_forgotten() -> None:
+    """A scraper may leave the login's text there."""
+    screen = drawn("Password: ****\r\nAttempting to authenticate...\x1b[1;1HC:\\>")
+    assert screen.typed("C:\\>") is None
+    screen.blank_after_cursor()
+    assert screen.typed("C:\\>") == ""

@@ -218,6 +218,16 @@ class TestWriteEvidence:
         folder = write_evidence(tmp_path / "evidence", redactor=REDACTOR)
         assert [path.name for path in folder.iterdir()] == ["SHA256SUMS"]
 
+    def test_the_token_of_a_restart_stays_at_home(self, tmp_path: Path) -> None:
+        line = '{"kind": "restart_accepted", "operation": "o-1", "continuation_token": "eyJzaWdu"}'
+        (tmp_path / "journal.jsonl").write_text(line + "\n")
+        folder = write_evidence(
+            tmp_path / "evidence", redactor=REDACTOR, journal=tmp_path / "journal.jsonl"
+        )
+        kept = (folder / "journal.jsonl").read_text()
+        assert "eyJzaWdu" not in kept
+        assert '"operation": "o-1"' in kept
+
     def test_sums_are_checkable(self, tmp_path: Path) -> None:
         folder = write_evidence(tmp_path / "e", redactor=REDACTOR, playbook_text="x")
         done = subprocess.run(

@@ -459,3 +459,20 @@ def test_a_batch_fits_on_the_screen() -> None:
     for batch in registry.batches(names):
         typed = len(registry.query_many(LST, batch)) + 6
         assert -(-typed // 80) + len(batch) + 2 <= 24
+
+
+@both
+def test_blanks_at_the_end_of_a_former_text_come_back(renderer: Renderer) -> None:
+    """No screen shows them; undo must not report success on another value."""
+    playbook = small({"value": "Comment", "data": 1})
+
+    async def script(stage: Rig) -> tuple[Outing, Outing]:
+        stage.guest.registry.set(LST, "Comment", RegistryValue(RegistryType.SZ, "0  "))
+        done = await stage.apply(playbook=playbook)
+        undone = await stage.apply(playbook=stage.way_back(done))
+        return done, undone
+
+    done, undone = scene(renderer, script)
+    assert (done.slug, undone.slug) == ("ok", "ok")
+    assert done.plan.steps[0].before == RegistryValue(RegistryType.SZ, "0  ")
+    assert undone.after == done.before

@@ -153,3 +153,10 @@ def test_batches_hold_what_a_loop_can_carry() -> None:
 def test_an_empty_key_shows_nothing() -> None:
     assert registry.is_empty(["", " "], KEY)
     assert not registry.is_empty(["", "HKEY_LOCAL_MACHINE\\A\\B"], KEY)
+
+
+def test_an_empty_key_may_show_its_own_name() -> None:
+    """The facts do not say that it does not."""
+    own = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Control\Terminal Server"
+    assert registry.is_empty(["", own], KEY)
+    assert not registry.is_empty([own, own + r"\WinStations"], KEY)
