@@ -17,7 +17,8 @@ demo: .venv/.ready ## Repair a simulated VM, as a user would
 	@PATH="$(CURDIR)/$(BIN):$$PATH" docs/demo.sh
 
 .PHONY: test
-test: .venv/.ready ## Run all tests
+test: .venv/.ready ## Run all tests, with the system packages that they look for
+	.ci/packages
 	$(BIN)/python -m pytest -n auto
 
 .PHONY: check

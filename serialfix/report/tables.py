@@ -112,7 +112,7 @@ def _after(step: StepResult) -> str:
 def result_view(result: RunResult) -> RenderableType:
     """The whole result: steps, proof, where everything lies, and what to do next."""
     parts: list[RenderableType] = []
-    if result.steps:
+    if any(step.outcome is not Outcome.NOT_STARTED for step in result.steps):
         parts.append(
             grid(
                 ("step", "outcome", "before", "after"),
@@ -120,7 +120,7 @@ def result_view(result: RunResult) -> RenderableType:
                     (
                         step.id,
                         outcome_text(step.outcome),
-                        describe(step.before),
+                        "" if step.outcome is Outcome.NOT_STARTED else describe(step.before),
                         _after(step),
                     )
                     for step in result.steps
