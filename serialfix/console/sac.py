@@ -21,10 +21,10 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from itertools import pairwise
 
+from serialfix.console import sac_errors
 from serialfix.console.actions import BACKSPACE, CR, GO_HOME
 from serialfix.console.machine import Console, Machine, Patience, Row, Step
 from serialfix.console.typist import SAC_LINE
-from serialfix.errors import ChannelError, ConsoleError, GuestRebooted, SacUnavailable
 
 
 PROMPT = "SAC>"
@@ -336,71 +336,6 @@ def _register_again(machine: SacMachine) -> State:
     return State.CLEAR if spent < patience.registration else State.SERVICE_HUNG
 
 
-# --- failures ----------------------------------------------------------------------------------
-
-
-def _no_sac(machine: SacMachine, console: Console) -> ConsoleError:
-    shown = console.screen.text()
-    if "health" in shown.lower():
-        why = "the serial port only shows health reports: EMS is off in this guest"
-    elif console.received:
-        why = "the serial console shows text, but no SAC prompt"
-    else:
-        why = "the serial console is silent"
-    return SacUnavailable(
-        f"no SAC prompt after {machine.knocks} tries: {why}",
-        state="SAC",
-        expected="SAC>",
-        screen=shown,
-        remedy="SAC exists on Windows Server only. Turn it on with `az vm run-command invoke "
-        "--command-id EnableEMS` (needs the VM agent) or offline with `bcdedit /store … /ems "
-        "{default} on`, then restart the VM. A guest that is still booting, or that is debugged "
-        "over its serial port, shows no SAC either.",
-    )
-
-
-def _boot_manager(_machine: SacMachine, console: Console) -> ConsoleError:
-    return SacUnavailable(
-        "the guest waits in the Windows Boot Manager menu; no key was pressed in it",
-        state="SAC",
-        expected="SAC>",
-        screen=console.screen.text(),
-        remedy="Choose the operating system in the portal's serial console, or restart the VM.",
-    )
-
-
-def _stop_error(_machine: SacMachine, console: Console) -> ConsoleError:
-    code = console.stop_error.code if console.stop_error else "unknown"
-    return SacUnavailable(
-        f"the guest crashed with Stop error {code}; only !SAC> answers",
-        state="SAC",
-        expected="SAC>",
-        screen=console.screen.text(),
-        remedy="Let the crash dump finish, restart the VM (`az vm restart`), and run it again.",
-    )
-
-
-def _restarted(_machine: SacMachine, console: Console) -> ConsoleError:
-    return GuestRebooted(
-        "the guest restarted while we talked to SAC",
-        state="SAC",
-        expected="SAC>",
-        screen=console.screen.text(),
-        remedy="Somebody or something restarted the VM. When it is up again, continue with "
-        "`serialfix resume`.",
-    )
-
-
-def _channel_error(message: str, remedy: str) -> Callable[[SacMachine, Console], ConsoleError]:
-    return lambda machine, console: ChannelError(
-        message.format(channels=", ".join(c.name for c in machine.others) or "none"),
-        state="cmd",
-        expected="EVENT: A new channel has been created.",
-        screen=console.screen.text(),
-        remedy=remedy,
-    )
-
-
 # --- tables ------------------------------------------------------------------------------------
 
 _ENDS = {Sight.STOP_ERROR: State.CRASHED, Sight.RESTART: State.RESTARTED}
@@ -452,10 +387,10 @@ _TO_PROMPT: dict[State, Row[State, Sight]] = {
         late=_knock_again,
         expects="a fresh SAC>",
     ),
-    State.BOOT_MANAGER: Row(Step.FAIL, error=_boot_manager),
-    State.CRASHED: Row(Step.FAIL, error=_stop_error),
-    State.RESTARTED: Row(Step.FAIL, error=_restarted),
-    State.NO_SAC: Row(Step.FAIL, error=_no_sac),
+    State.BOOT_MANAGER: Row(Step.FAIL, error=sac_errors.boot_manager),
+    State.CRASHED: Row(Step.FAIL, error=sac_errors.stop_error),
+    State.RESTARTED: Row(Step.FAIL, error=sac_errors.restarted),
+    State.NO_SAC: Row(Step.FAIL, error=sac_errors.no_sac),
 }
 
 _TO_CHANNEL: dict[State, Row[State, Sight]] = {
@@ -485,7 +420,7 @@ _TO_CHANNEL: dict[State, Row[State, Sight]] = {
     State.GONE: Row(Step.END),
     State.MISSING: Row(
         Step.FAIL,
-        error=_channel_error(
+        error=sac_errors.channel_error(
             "SAC launched a command prompt, but its channel never appeared",
             "Run it again; when it stays so, restart the VM.",
         ),
@@ -534,7 +469,7 @@ OPEN: Mapping[State, Row[State, Sight]] = {
     ),
     State.SERVICE_HUNG: Row(
         Step.FAIL,
-        error=_channel_error(
+        error=sac_errors.channel_error(
             "SAC cannot launch a command prompt: its service (sacsvr) does not answer",
             "Restart the VM. If sacsvr is disabled (CIS hardening sets Start=4), enable it offline "
             "with `az vm repair`.",
@@ -542,13 +477,13 @@ OPEN: Mapping[State, Row[State, Sight]] = {
     ),
     State.LAUNCH_FAILED: Row(
         Step.FAIL,
-        error=_channel_error(
+        error=sac_errors.channel_error(
             "SAC failed to launch a command prompt", "Run it again; else restart the VM."
         ),
     ),
     State.DISABLED: Row(
         Step.FAIL,
-        error=_channel_error(
+        error=sac_errors.channel_error(
             "command prompts are disabled in SAC of this guest",
             r"Remove DisableCmdSessions under HKLM\SYSTEM\CurrentControlSet\Services\sacdrv "
             "offline (`az vm repair`).",
@@ -556,7 +491,7 @@ OPEN: Mapping[State, Row[State, Sight]] = {
     ),
     State.FULL: Row(
         Step.FAIL,
-        error=_channel_error(
+        error=sac_errors.channel_error(
             "no free channel in SAC: all are in use ({channels}); none of them is ours to close",
             "In the portal's serial console close one that nobody needs (`ch -cn NAME`), or "
             "restart the VM, then run it again.",
