@@ -398,8 +398,10 @@ class Session:
         """Take what comes within `seconds`; False when nothing came."""
         if self._pending is None:
             self._pending = asyncio.create_task(self.transport.receive())
-        done, _ = await asyncio.wait({self._pending}, timeout=max(0.0, seconds))
-        if not done:
+            await asyncio.sleep(0)  # what is there already needs no timer
+        if not self._pending.done():
+            await asyncio.wait({self._pending}, timeout=max(0.0, seconds))
+        if not self._pending.done():
             return False
         task, self._pending = self._pending, None
         data = task.result()
