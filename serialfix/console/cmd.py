@@ -167,11 +167,7 @@ def _at(pattern: re.Pattern[str]) -> Callable[[Any, Console], bool]:
 
 
 def _our_prompt(machine: LoginMachine | CommandMachine, console: Console) -> bool:
-    if not console.screen.at_prompt(machine.prompt):
-        return False
-    if isinstance(machine, CommandMachine):
-        machine.output = console.screen.output_of(machine.prompt, machine.line)
-    return True
+    return console.screen.at_prompt(machine.prompt)
 
 
 def _framed(machine: CommandMachine, console: Console) -> bool:

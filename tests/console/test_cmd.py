@@ -127,10 +127,18 @@ def test_another_commands_frame_is_none() -> None:
     assert command(State.FRAME).look(after("", f"[q7k.2 0]\r\n\r\n{PROMPT}")) is None
 
 
+def framed(machine: CommandMachine, console: Console) -> None:
+    """From the prompt that comes back to the frame behind the exit code's line."""
+    assert machine.look(console) is Sight.OUR_PROMPT
+    machine.advance(Sight.OUR_PROMPT)
+    console.feed(f"{machine.keys}\r\n[q7k.1 0]\r\n\r\n{PROMPT}".encode())
+    assert machine.look(console) is Sight.FRAMED
+
+
 def test_the_output_is_what_stands_between() -> None:
     machine = command()
     console = after(f"{PROMPT}ver", f"\r\n\r\nMicrosoft {'x' * 80}\r\n\r\n{PROMPT}")
-    assert machine.look(console) is Sight.OUR_PROMPT
+    framed(machine, console)
     result = machine.result()
     assert result.output == ("", f"Microsoft {'x' * 80}", "")
     assert result.complete
@@ -139,7 +147,7 @@ def test_the_output_is_what_stands_between() -> None:
 def test_output_whose_beginning_is_lost_says_so() -> None:
     machine = command()
     console = after(f"{PROMPT}ver", "\r\nrow" * 40 + f"\r\n{PROMPT}")
-    assert machine.look(console) is Sight.OUR_PROMPT
+    framed(machine, console)
     assert not machine.result().complete
 
 
