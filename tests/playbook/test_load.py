@@ -135,7 +135,7 @@ def test_bombs_are_refused_before_they_go_off() -> None:
     )
     assert "alias" in str(refusal(bomb))
     assert "KiB" in str(refusal("#" * (MAX_BYTES + 1)))
-    assert "nested" in str(refusal("[" * 10_000))
+    assert "nest" in str(refusal("[" * 10_000))  # PyYAML 6.0.4 says it itself: "nesting depth"
 
 
 def test_files(tmp_path: Path) -> None:
