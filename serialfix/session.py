@@ -88,6 +88,8 @@ class Session:
         """CMD channels that were there before."""
         self.entered = False
         """Whether Enter was pressed on the line that `run` was last given."""
+        self.shells = 0
+        """How many shells were opened: a new one knows nothing of the one before."""
         self.logged_on = False
         """Whether the password was entered: a second logon is never tried by itself then."""
         self._frames = (f"{nonce}.{n}" for n in count(1) if not _has_pair(str(n)))
@@ -242,6 +244,7 @@ class Session:
                 await self._send(machine.keys)
             case Step.ENTER | Step.ENTER_MASKED:
                 if machine.state is cmd.State.PROMPT:
+                    self.shells += 1
                     # A scraper need not clear what the login left behind the prompt: to the
                     # guest, whose window is new, those cells are blank.
                     self.console.screen.blank_after_cursor()

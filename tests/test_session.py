@@ -404,7 +404,7 @@ def test_a_command_that_hangs(renderer: Renderer) -> None:
     facts = outing.error.facts()
     assert facts["state"] == "RUN"
     assert facts["expected"] == "the command to end"
-    assert "reg add" in facts["screen"]
+    assert "reg adD" in facts["screen"]
     assert facts["touched"] == "maybe"
     assert len(outing.writes) == 1
     assert outing.channels == []

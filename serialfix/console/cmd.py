@@ -21,6 +21,7 @@ from typing import Any
 
 from serialfix.console.machine import Console, Machine, Patience, Row, Step
 from serialfix.console.sac import ANY_KEY
+from serialfix.console.screen import hides_a_blank, joined
 from serialfix.errors import ChannelError, ConsoleError, GuestRebooted, LoginRejected
 
 
@@ -64,14 +65,15 @@ class Sight(Enum):
 class CommandResult:
     """What one command line gave.
 
-    `output` are its rows as a person would read them; `complete` is False when the beginning had
-    scrolled off the 24 rows.
+    `output` are its lines as a person would read them, `rows` those of the screen with the blanks
+    at their ends; `complete` is False when the beginning had scrolled off the 24 rows.
     """
 
     line: str
     output: tuple[str, ...]
     exit_code: int
     complete: bool
+    rows: tuple[str, ...] = ()
 
 
 _DOMAIN = re.compile(r"\s*Domain\s*:\s*", re.IGNORECASE)
@@ -106,7 +108,9 @@ class CommandMachine(Machine[State, Sight]):
 
     def __init__(self, patience: Patience, *, line: str, prompt: str, frame: str) -> None:
         super().__init__(State.RUN, patience, _COMMAND, _SIGHTS)
-        self.line = line
+        # A blank in front means nothing to cmd.exe, and moves all rows by one column.
+        views = (f"{' ' * count}{line}" for count in range(5))
+        self.line = next((view for view in views if not hides_a_blank(prompt + view)), line)
         self.prompt = prompt
         self.frame = frame
         self.output: list[str] | None = None
@@ -114,9 +118,13 @@ class CommandMachine(Machine[State, Sight]):
 
     def result(self) -> CommandResult:
         """The outcome, once the state is DONE."""
-        output = self.output
+        rows = self.output or []
         return CommandResult(
-            self.line, tuple(output or ()), self.exit_code, complete=output is not None
+            self.line,
+            tuple(joined(rows)),
+            self.exit_code,
+            complete=self.output is not None,
+            rows=tuple(rows),
         )
 
 

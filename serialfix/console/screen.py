@@ -6,11 +6,14 @@ unchanged cells again, ConPTY shows a command twice, repaints bring old text bac
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pyte
 import pyte.modes
+from wcwidth import wcwidth
 
 
 COLUMNS, ROWS = 80, 24
@@ -123,7 +126,7 @@ class Screen:
 
     def row(self, y: int) -> str:
         """The text of a row without trailing blanks."""
-        return "".join(self.cells(y)).rstrip()
+        return "".join(self.cells(y)).rstrip(" ")
 
     def rows(self) -> list[str]:
         """All 24 rows."""
@@ -131,7 +134,7 @@ class Screen:
 
     def text(self) -> str:
         """The whole picture, without the blank rows at its end."""
-        return "\n".join(self.rows()).rstrip()
+        return "\n".join(self.rows()).rstrip("\n")
 
     def before_cursor(self) -> str:
         """The cursor's row up to the cursor, trailing blanks kept: the prompt, on a fresh line."""
@@ -140,7 +143,7 @@ class Screen:
 
     def at_prompt(self, prompt: str) -> bool:
         """Whether the cursor stands right behind `prompt`, alone on its row."""
-        return self.before_cursor() == prompt and self.row(self.cursor[0]) == prompt.rstrip()
+        return self.before_cursor() == prompt and self.row(self.cursor[0]) == prompt.rstrip(" ")
 
     def typed(self, prompt: str) -> str | None:
         """What stands between `prompt` and the cursor, over wrapped rows, cell for cell.
@@ -151,13 +154,13 @@ class Screen:
         y, x = self.cursor
         if x == COLUMNS - 1 and self.cells(y)[x] != " ":
             x = COLUMNS  # a repaint cannot put the cursor behind the last cell (sac.md §6.1)
-        if self.row(y) != "".join(self.cells(y)[:x]).rstrip():
+        if self.row(y) != "".join(self.cells(y)[:x]).rstrip(" "):
             return None
         top = self.top_of(prompt)
         if top < 0:
             return None
-        cells = [cell for row in range(top, y + 1) for cell in self.cells(row)]
-        return "".join(cells[: (y - top) * COLUMNS + x])[len(prompt) :]
+        rows = [*(self.cells(row) for row in range(top, y)), self.cells(y)[:x]]
+        return _flow(rows)[len(prompt) :]
 
     def in_line(self, prompt: str) -> bool:
         """Whether the cursor stands in a line behind `prompt`, empty or half typed.
@@ -168,7 +171,7 @@ class Screen:
         if self.typed(prompt) is None:
             return False
         wrapped = range(self.top_of(prompt), self.cursor[0])
-        return all(len(self.row(y)) > COLUMNS - 3 for y in wrapped)
+        return all(any(cell != " " for cell in self.cells(y)[-3:]) for y in wrapped)
 
     def top_of(self, prompt: str) -> int:
         """The lowest row, at or above the cursor, that begins with `prompt`; -1 without one."""
@@ -188,37 +191,70 @@ class Screen:
         first = mark.line + 1 - self._grid.scrolled
         return [self.row(y) for y in range(max(0, first), self._grid.cursor.y + 1)]
 
-    def output_of(self, prompt: str, line: str, until: str | None = None) -> list[str] | None:
-        """The rows between the last shown `prompt + line` and the fresh prompt under the cursor.
+    def output_of(self, prompt: str, line: str, until: str) -> list[str] | None:
+        """The rows between the last shown `prompt + line` and the last `prompt + until` behind it,
+        with the blanks at their ends.
 
-        With `until`, they end at the last shown `prompt + until` instead.
-
-        Rows filled to column 80 are joined with the next one. None when the typed line is no
-        longer on the screen, so that the beginning of the output is lost.
+        None when the typed line is no longer on the screen, so that the beginning of the output is
+        lost.
         """
-        bottom = self.cursor[0]
-        if until is not None:
-            bottom, _ = self._find(prompt + until, bottom)
+        bottom, _ = self._find(prompt + until, self.cursor[0])
         top, height = self._find(prompt + line, bottom)
-        return _joined([self.row(y) for y in range(top + height, bottom)]) if top >= 0 else None
+        return ["".join(self.cells(y)) for y in range(top + height, bottom)] if top >= 0 else None
 
     def _find(self, text: str, below: int) -> tuple[int, int]:
         """Top and height of the lowest rows above row `below` that hold just `text`; -1: none."""
-        height = -(-len(text) // COLUMNS)
+        height = len(list(_breaks(text))) + 1
         for top in range(below - height, -1, -1):
-            cells = [cell for y in range(top, top + height) for cell in self.cells(y)]
-            if "".join(cells).rstrip() == text.rstrip():
+            rows = [self.cells(y) for y in range(top, top + height)]
+            if _flow(rows).rstrip(" ") == text.rstrip(" "):
                 return top, height
         return -1, height
 
 
-def _joined(rows: list[str]) -> list[str]:
+def _flow(rows: list[list[str]]) -> str:
+    """Rows as one text, without the cell that stays blank where a character of two cells did not
+    fit at the end of its row."""
+    parts = ["".join(row) for row in rows]
+    for at, below in enumerate(rows[1:]):
+        if parts[at].endswith(" ") and below[1:2] == [""]:
+            parts[at] = parts[at][:-1]
+    return "".join(parts)
+
+
+def _breaks(text: str) -> Iterator[int]:
+    """Where the rows of a text begin that starts in the first column, but for the first row."""
+    column = 0
+    for at, char in enumerate(text):
+        width = wcwidth(char)
+        if column + width > COLUMNS:
+            yield at
+            column = 0
+        column += width
+
+
+def hides_a_blank(text: str) -> bool:
+    """Whether a blank of the text stands where one cannot be told from none: in the last cell of a
+    row, before a character of two cells."""
+    starts = [0, *_breaks(text)]
+    widths = [sum(map(wcwidth, text[one:other])) for one, other in pairwise(starts)]
+    return any(
+        text[at - 1] == " " and width == COLUMNS and wcwidth(text[at]) > 1
+        for at, width in zip(starts[1:], widths, strict=True)
+    )
+
+
+def joined(rows: list[str]) -> list[str]:
+    """Lines out of rows: one that is filled to its last cell goes on in the next.
+
+    A line with a blank in its last cell cannot be told from one that ends there.
+    """
     lines: list[str] = []
     whole = False
     for row in rows:
         if whole:
-            lines[-1] += row
+            lines[-1] += row.rstrip(" ")
         else:
-            lines.append(row)
-        whole = len(row) == COLUMNS
+            lines.append(row.rstrip(" "))
+        whole = not row.endswith(" ")
     return lines

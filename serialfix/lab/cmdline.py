@@ -383,15 +383,21 @@ class _Parser:
         return For(variable[1], mode, options, words, self.sequence())
 
     def _loop_words(self) -> str:
+        """What stands in the parentheses; a caret outside double quotes is used up here, so that
+        `^<` reaches the command of a `for /f` as `<`."""
         self._place += 1
-        start = self._place
+        out: list[str] = []
         quote = ""
         while char := self.peek():
             if char in "\"'":
                 quote = "" if quote == char else quote or char
             elif char == ")" and not quote:
                 self._place += 1
-                return self._line[start : self._place - 1]
+                return "".join(out)
+            elif char == "^" and quote != '"':
+                self._place += 1
+                char = self.peek()
+            out.append(char)
             self._place += 1
         raise IncompleteLine
 

@@ -179,7 +179,8 @@ async def _find(call: Call) -> int:
     found = [
         (number, line)
         for number, line in enumerate(lines, 1)
-        if (wanted in (line.lower() if ignore else line)) != ("/v" in switches)
+        # an empty text is found nowhere: `find /v ""` gives every line
+        if bool(wanted and wanted in (line.lower() if ignore else line)) != ("/v" in switches)
     ]
     if "/c" in switches:
         call.say(str(len(found)))

@@ -78,7 +78,7 @@ class Faults:
     reg_lies_for: str = ""
     """`reg add` of this value name reports success and writes nothing."""
     hang_on: str = ""
-    """A command line with this in it never comes back (Ctrl-C ends it)."""
+    """A command line with this in it, in any case, never comes back (Ctrl-C ends it)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

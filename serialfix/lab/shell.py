@@ -264,8 +264,8 @@ class Shell:
         return found[1] if found else None
 
     async def _run_line(self, line: str) -> None:
-        hang = self.machine.faults().hang_on
-        if hang and hang in line:
+        hang = self.machine.faults().hang_on.lower()
+        if hang and hang in line.lower():
             await asyncio.Event().wait()
         streams = Streams(self.console.write, self.console.write)
         await self.run_text(line, streams, more=True)

@@ -12,15 +12,9 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from serialfix.console.cmd import CommandResult
-from serialfix.console.sac import counts_anew
 from serialfix.errors import (
-    ChannelError,
     CommandFailed,
     ConsoleError,
-    GatewayClosed,
-    GatewayUnreachable,
-    GuestRebooted,
     SerialfixError,
     Touched,
     TransportError,
@@ -32,15 +26,13 @@ from serialfix.playbook.plan import PlannedStep, Present, ValueId, value_id
 from serialfix.playbook.schema import Playbook, Proof, RegistryStep, Step
 from serialfix.record.journal import JournalPort
 from serialfix.remediation.events import Observer
+from serialfix.remediation.lines import Lines
 from serialfix.session import Credentials, Session
 from serialfix.windows import network, registry, services
 
 
 ABSENT = 1
 """reg.exe's exit code for a missing key or value (sac.md §9)."""
-NOT_RECOGNISED = 9009
-_DROPS = (GatewayClosed, GatewayUnreachable, ChannelError)
-"""What a new attachment may cure. A take-over is not among them: somebody wants the console."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,75 +59,8 @@ class Guest:
         self.session = session
         self.journal = journal
         self.patience = patience or GuestPatience()
-        self._credentials = credentials
+        self.lines = Lines(session, credentials, journal, observer, rejoins=self.patience.rejoins)
         self._observer = observer
-        self._rejoins = 0
-        self._written = False
-        """Whether Enter was pressed on a line of the present step."""
-        self._seconds: list[float] = []
-
-    @property
-    def seconds_per_line(self) -> float:
-        """What one command line took so far, on average."""
-        return sum(self._seconds) / len(self._seconds) if self._seconds else 0.0
-
-    # --- lines ----------------------------------------------------------------------------------
-
-    async def ask(self, line: str, *, within: float | None = None) -> CommandResult:
-        """Run a line that changes nothing; asked again after a dropped connection."""
-        while True:
-            try:
-                return await self._run(line, within)
-            except _DROPS as error:
-                await self._rejoin(error)
-
-    async def write(self, line: str) -> CommandResult | None:
-        """Run a line that changes something; None when a drop hides how it ended.
-
-        The connection is back then, at our prompt.
-        """
-        try:
-            return await self._run(line)
-        except _DROPS as error:
-            self._written |= self.session.entered
-            await self._rejoin(error)
-            return None
-        finally:
-            self._written |= self.session.entered
-
-    async def _run(self, line: str, within: float | None = None) -> CommandResult:
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        result = await self.session.run(line, within=within)
-        self._seconds.append(loop.time() - start)
-        if result.exit_code == NOT_RECOGNISED:
-            raise CommandFailed(
-                f"the guest does not know the program in: {line} (exit code {NOT_RECOGNISED})",
-                screen=self.session.console.screen.text(),
-                remedy="Look at PATH and at %windir%\\system32 in the guest.",
-            )
-        return result
-
-    async def _rejoin(self, error: SerialfixError) -> None:
-        """Attach again and go back to our channel. Raises the error when that was done too often.
-
-        Where the prompt is not ours any more a new channel is opened.
-        """
-        self._rejoins += 1
-        if self._rejoins > self.patience.rejoins:
-            raise error
-        self._observer.warning(f"{error}; attaching again")
-        self.journal.append("dropped", error=error.slug)
-        if not isinstance(error, ChannelError):
-            await self.session.connect()
-        former = self.session.channel
-        same = await self.session.rejoin(self._credentials)
-        self.journal.append("rejoined", channel=self.session.channel, same=same)
-        if not same and former is not None and counts_anew(former, self.session.channel):
-            raise GuestRebooted(
-                "the guest restarted while we worked in it: its channels count anew",
-                remedy="Somebody or something restarted the VM. Continue with `serialfix resume`.",
-            )
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -180,11 +105,8 @@ class Guest:
             answers: dict[str, RegistryValue | None] = {}
             if len(group) > 1:
                 with contextlib.suppress(CommandFailed):  # no `find` there: asked alone
-                    line = registry.query_many(key, group)
-                    # some guests take seconds for each of them
-                    result = await self.ask(line, within=60.0 + 10.0 * len(group))
-                    if result.complete:
-                        answers = registry.answers(result.output, group)
+                    result = await self.lines.ask(registry.query_many(key, group))
+                    answers = registry.answers(result.output, group)
             for name in group:
                 if name not in answers:
                     found[value_id(key, name)] = await self.value(key, name)
@@ -196,10 +118,12 @@ class Guest:
     async def value(self, key: str, name: str) -> RegistryValue | None:
         """One value; None when it is absent. Raises CommandFailed when the answer is unclear."""
         line = registry.query(key, name)
-        result = await self.ask(line)
+        result = await self.lines.ask(line)
         if result.exit_code == ABSENT:
             return None
-        value = registry.values(result.output).get(name.lower())
+        value = registry.value_of(result.output, name)
+        if value is None and result.exit_code == 0:  # longer than a row may show it
+            value = registry.value_of((await self.lines.whole(line)).output, name)
         if result.exit_code or value is None:
             raise CommandFailed(
                 f"no clear answer to: {line} (exit code {result.exit_code})",
@@ -216,21 +140,26 @@ class Guest:
         """The value with the blanks at the end of a text, which no screen shows."""
         if value is None or not isinstance(value.data, str | tuple):
             return value
-        rows = (await self.ask(registry.query_exactly(key, name))).output
-        exact = registry.values(row[:-1] for row in rows if row.endswith("]"))
-        if name.lower() not in exact:
+        shown = registry.text_of(value)
+        if (line := registry.query_exactly(key, name)) is not None:
+            rows = (await self.lines.ask(line)).output
+            piped = registry.value_of((row[:-1] for row in rows if row.endswith("]")), name)
+            if (text := _exact(shown, piped)) is not None:
+                return registry.parsed(value.type, text)
+        whole = await self.lines.whole(registry.query(key, name))
+        if (text := _exact(shown, registry.value_of(whole.output, name))) is None:
             raise CommandFailed(
                 f"{key}, {name} is a text whose end cannot be read on this console",
                 screen=self.session.console.screen.text(),
                 remedy="Nothing was typed for this value. Change it by hand, then run it again.",
             )
-        return exact[name.lower()]
+        return registry.parsed(value.type, text)
 
     async def _look_for(self, key: str, keys: dict[str, bool]) -> None:
         """Whether a key exists, and which of the keys above it do: `reg add` creates them all."""
         for path in registry.ancestors(key):
             if path.lower() not in keys:
-                result = await self.ask(registry.key_exists(path))
+                result = await self.lines.ask(registry.key_exists(path))
                 if result.exit_code not in (0, ABSENT):
                     raise CommandFailed(f"no clear answer whether {path} exists")
                 keys[path.lower()] = result.exit_code == 0
@@ -248,14 +177,14 @@ class Guest:
         self.session.marker(f"step:{number} {step.id}")
         if planned.outcome is Outcome.OK:
             return _result(planned, Outcome.OK, after=planned.before)
-        self._written = False
+        self.lines.entered = False
         try:
             if step.registry is not None:
                 await self._apply_value(step.id, step.registry, planned)
             elif step.registry_key is not None:
                 await self._apply_key(step.id, step.registry_key.key)
         except SerialfixError as error:
-            if self._written and isinstance(error, TransportError | ConsoleError):
+            if self.lines.entered and isinstance(error, TransportError | ConsoleError):
                 error.touched = Touched.MAYBE
             error.state = error.state or f"step {step.id}"
             self.journal.append("step_failed", step=step.id, error=error.slug)
@@ -274,12 +203,12 @@ class Guest:
         line = (
             registry.delete(wish.key, wish.value)
             if wanted is None
-            else registry.add(wish.key, wish.value, wanted)
+            else registry.add(wish.key, wish.value, wanted, known=former is not None)
         )
         after = former
         for _ in range(self.patience.rejoins + 1):
             self._announce(step_id, former, line)
-            result = await self.write(line)
+            result = await self.lines.write(line)
             after = await self.value(wish.key, wish.value)
             if after == wanted:
                 self.journal.append("step_verified", step=step_id, after=after)
@@ -322,7 +251,7 @@ class Guest:
 
     async def _apply_key(self, step_id: str, key: str) -> None:
         """Remove a key that holds nothing."""
-        content = await self.ask(registry.list_key(key))
+        content = await self.lines.ask(registry.list_key(key))
         if content.exit_code == 0 and not (
             content.complete and registry.is_empty(content.output, key)
         ):
@@ -333,8 +262,8 @@ class Guest:
             )
         line = registry.delete_key(key)
         self._announce(step_id, "present", line)
-        await self.write(line)
-        if (await self.ask(registry.key_exists(key))).exit_code != ABSENT:
+        await self.lines.write(line)
+        if (await self.lines.ask(registry.key_exists(key))).exit_code != ABSENT:
             raise VerifyMismatch(f"{key} is still there", touched=Touched.MAYBE)
         self.journal.append("step_verified", step=step_id, after="absent")
 
@@ -347,7 +276,7 @@ class Guest:
         found = [(wish, values[value_id(wish.key, wish.value)]) for wish in wishes]
         wrong = [f"{wish.value} is {_text(value)}" for wish, value in found if value != wish.wanted]
         for key in (step.registry_key.key for step in playbook.steps if step.registry_key):
-            if (await self.ask(registry.key_exists(key))).exit_code != ABSENT:
+            if (await self.lines.ask(registry.key_exists(key))).exit_code != ABSENT:
                 wrong.append(f"{key} is still there")
         if wrong:
             return [ProofResult("registry", Outcome.FAILED, "; ".join(wrong))]
@@ -368,13 +297,13 @@ class Guest:
     async def _look_at(self, proof: Proof) -> ProofResult:
         if proof.service is not None:
             name = proof.service.name
-            found = services.state((await self.ask(services.query(name))).output)
+            found = services.state((await self.lines.ask(services.query(name))).output)
             right = found == proof.service.state.upper()
             text = f"service {name} is {found or 'unknown to the guest'}"
             return ProofResult(proof.id, Outcome.OK if right else Outcome.FAILED, text)
         port = proof.listener.port if proof.listener is not None else 0
         try:
-            result = await self.ask(network.listeners(port))
+            result = await self.lines.ask(network.listeners(port))
         except CommandFailed as error:
             return ProofResult(proof.id, Outcome.UNKNOWN, f"not shown: {error}")
         if any("netstat" in row for row in result.output):  # unknown program, in any language
@@ -394,6 +323,10 @@ def _result(planned: PlannedStep, outcome: Outcome, *, after: object) -> StepRes
         after=after,
         wanted=planned.wanted,
     )
+
+
+def _exact(shown: str, piped: RegistryValue | None) -> str | None:
+    return None if piped is None else registry.exact(shown, registry.text_of(piped))
 
 
 def _text(value: RegistryValue | None) -> str:

@@ -245,7 +245,7 @@ class Work:
             self._playbook,
             present,
             restart_allowed=self._restart_allowed,
-            seconds_per_change=2 * self._guest.seconds_per_line,
+            seconds_per_change=2 * self._guest.lines.seconds_per_line,
         )
         self.plan = plan
         self.warnings += plan.warnings

@@ -1,29 +1,39 @@
 """reg.exe: the lines that are typed, and typed values out of its answers.
 
 Answers are judged by exit code and by `NAME  REG_TYPE  data` rows, whose type names and layout are
-the same in every language (sac.md §9).
+the same in every language (sac.md §9). Names that exist are typed with alternating case, names that
+would be created as they are published.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 from serialfix.errors import UnsafeStep
 from serialfix.model import RegistryType, RegistryValue
-from serialfix.windows.shell import line, quoted
+from serialfix.windows.shell import alike, line, quoted
 
 
 BATCH = 13
 """Values asked for in one line: the line takes up to 7 rows, each answer one, the screen has 24."""
-_ROW = re.compile(r"^    (?P<name>\S.*?)    (?P<type>REG_[A-Z_]+)(?:    (?P<data>.*))?$")
+_TYPED = re.compile(r"(?P<type>REG_[A-Z_]+)(?:    (?P<data>.*))?")
+_ROW = re.compile(rf"^    (?P<name>\S.*?)    {_TYPED.pattern}$")
 _BATCHABLE = re.compile(r"[A-Za-z0-9_]+")
+
+
+def typed_key(key: str) -> str:
+    r"""An existing key as one argument.
+
+    >>> typed_key(r"HKLM\SYSTEM\CurrentControlSet")
+    '"HKLM\\SYSTEM\\CurRentControlSet"'
+    """
+    return _key(alike(key))
 
 
 def query(key: str, name: str) -> str:
     """Ask for one value: exit code 0 and a row, or 1 when there is none."""
-    return line(f"reg query {_key(key)} /v {quoted(name)}")
+    return line(f"reg query {typed_key(key)} /v {quoted(alike(name))}")
 
 
 def query_many(key: str, names: Sequence[str]) -> str:
@@ -32,9 +42,9 @@ def query_many(key: str, names: Sequence[str]) -> str:
     `find` leaves out blank rows and the key's name, and gives 1 when nothing was found;
     `if errorlevel` is evaluated when it is reached, unlike %ERRORLEVEL%.
     """
-    names = " ".join(names)
+    names = " ".join(map(alike, names))
     return line(
-        f'for %v in ({names}) do @(reg query {_key(key)} /v %v 2>nul | find "REG_" '
+        f'for %v in ({names}) do @(reg query {typed_key(key)} /v %v 2>nul | find "REG_" '
         "& if eRrorlevel 1 echo [%v])"
     )
 
@@ -52,37 +62,42 @@ def batches(names: Iterable[str]) -> list[list[str]]:
     return [group for group in groups if group]
 
 
-def query_exactly(key: str, name: str) -> str:
-    """Ask for one value, with `]` behind each row of the answer: so blanks at its end show."""
-    return line(
-        f"for /f \"delims=\" %a in ('reg query {_key(key)} /v {quoted(name)}') do @echo %a]"
-    )
+def query_exactly(key: str, name: str) -> str | None:
+    """Ask for one value, with `]` behind each row of the answer: so blanks at its end show.
+
+    None where a second cmd.exe, which runs what `for /f` reads, would read the line otherwise.
+    """
+    if set(key + name) & set("\"%^!'`") or name.endswith("\\"):
+        return None
+    asked = f'reg query "{alike(key)}" /v "{alike(name)}"'
+    return line(f"for /f \"delims=\" %a in ('{asked}') do @echo %a]")
 
 
 def key_exists(key: str) -> str:
     """Exit code 0 when the key is there, 1 when not; prints nothing."""
-    return line(f"reg query {_key(key)} >nul 2>nul")
+    return line(f"reg query {typed_key(key)} >nul 2>nul")
 
 
 def list_key(key: str) -> str:
     """The values and keys in a key; prints nothing for an empty one."""
-    return line(f"reg query {_key(key)}")
+    return line(f"reg query {typed_key(key)}")
 
 
-def add(key: str, name: str, value: RegistryValue) -> str:
-    """Write a value; `/f` so that it never asks."""
-    data = _data(value)
-    return line(f"reg add {_key(key)} /v {quoted(name)} /t {value.type} /d {data} /f")
+def add(key: str, name: str, value: RegistryValue, *, known: bool = False) -> str:
+    """Write a value; `/f` so that it never asks. What is not `known` to exist is created as it is
+    spelled here."""
+    path, named = (typed_key(key), alike(name)) if known else (_key(key), name)
+    return line(f"reg adD {path} /v {quoted(named)} /t {value.type} /d {_data(value)} /f")
 
 
 def delete(key: str, name: str) -> str:
     """Remove a value; `/f` so that it never asks."""
-    return line(f"reg delete {_key(key)} /v {quoted(name)} /f")
+    return line(f"reg delete {typed_key(key)} /v {quoted(alike(name))} /f")
 
 
 def delete_key(key: str) -> str:
     """Remove a key with all that is in it. Look into it first."""
-    return line(f"reg delete {_key(key)} /f")
+    return line(f"reg delete {typed_key(key)} /f")
 
 
 def ancestors(key: str) -> list[str]:
@@ -100,10 +115,48 @@ def values(rows: Iterable[str]) -> dict[str, RegistryValue]:
     found: dict[str, RegistryValue] = {}
     for row in rows:
         if match := _ROW.match(row):
-            value = _value(match["type"], match["data"] or "")
+            value = parsed(match["type"], match["data"] or "")
             if value is not None:
                 found[match["name"].lower()] = value
     return found
+
+
+def row_of(rows: Iterable[str], name: str) -> tuple[str, str] | None:
+    """Type and data, as printed, of the value with this name; None without a row, or with two."""
+    start = f"    {name}    ".lower()
+    found = [
+        match
+        for row in rows
+        if row.lower().startswith(start) and (match := _TYPED.fullmatch(row[len(start) :]))
+    ]
+    return (found[0]["type"], found[0]["data"] or "") if len(found) == 1 else None
+
+
+def value_of(rows: Iterable[str], name: str) -> RegistryValue | None:
+    """The value with this name in an answer; None when it is not there, or not clearly."""
+    found = row_of(rows, name)
+    return parsed(*found) if found else None
+
+
+def text_of(value: RegistryValue) -> str:
+    """The data of a text or of several, as reg.exe prints it."""
+    return "\\0".join(value.data) if isinstance(value.data, tuple) else str(value.data)
+
+
+def exact(shown: str, piped: str) -> str | None:
+    r"""A text with the blanks at its end, from two answers: as shown on the screen, where they
+    cannot be seen, and as piped, where characters that the OEM code page lacks are lost.
+
+    None when the two are not the same text.
+
+    >>> exact("Größe 東", "Gr??e ?  "), exact("a", "b")
+    ('Größe 東  ', None)
+    """
+    body, end = piped.rstrip(" "), piped[len(piped.rstrip(" ")) :]
+    same = len(body) == len(shown) and all(
+        one == other or not one.isascii() for one, other in zip(shown, body, strict=True)
+    )
+    return shown + end if same else None
 
 
 def answers(rows: Sequence[str], names: Iterable[str]) -> dict[str, RegistryValue | None]:
@@ -139,29 +192,42 @@ def is_empty(rows: Iterable[str], key: str) -> bool:
 
 def _key(key: str) -> str:
     # Always quoted: a missing quote would make the rest of the line part of the key.
-    return quoted(key) if quoted(key).startswith('"') else f'"{key}"'
+    typed = quoted(key)
+    return typed if '"' in typed else f'"{typed}"'
 
 
 def _data(value: RegistryValue) -> str:
     match value.data:
         case int(number):
-            # Slow consoles lose equal neighbours: 4294967295 is typed faster than 0xffffffff.
-            forms = [hex(number), str(number)]
-            return min(forms, key=lambda text: sum(a == b for a, b in pairwise(text)))
+            return min(map(quoted, (hex(number), str(number))), key=len)
+        case bytes(raw) if value.type is RegistryType.NONE:
+            return quoted(_text_of_none(raw))
         case bytes(raw):
-            return raw.hex() or '""'
+            return quoted(alike(raw.hex()))
         case str(text):
-            return quoted(text) if text else '""'
+            return quoted(text)
         case items:
             if any(not item or "\\0" in item for item in items):
                 raise UnsafeStep(
                     f"REG_MULTI_SZ {list(items)!r} cannot be typed: an empty text ends it",
                     remedy="Nothing was typed. Set this value another way, e.g. by a .reg file.",
                 )
-            return quoted("\\0".join(items)) if items else '""'
+            return quoted("\\0".join(items))
 
 
-def _value(kind: str, text: str) -> RegistryValue | None:
+def _text_of_none(raw: bytes) -> str:
+    """`reg add /t REG_NONE` stores a text with its end, as the conformance tests of sac.md [WINE]
+    hold; other bytes cannot be typed."""
+    text = raw.decode("utf-16-le", "replace")
+    if not text.endswith("\0") or text.encode("utf-16-le") != raw or "\0" in text[:-1]:
+        raise UnsafeStep(
+            f"REG_NONE {raw.hex()} cannot be typed: reg.exe writes texts of this type",
+            remedy="Nothing was typed. Set this value another way, e.g. by a .reg file.",
+        )
+    return text[:-1]
+
+
+def parsed(kind: str, text: str) -> RegistryValue | None:
     """A typed value out of reg.exe's text; None for a type that we do not know."""
     try:
         match kind:

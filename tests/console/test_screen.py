@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serialfix.console.screen import COLUMNS, Screen
+from serialfix.console.screen import COLUMNS, Screen, hides_a_blank, joined
 
 
 def drawn(text: str) -> Screen:
@@ -56,23 +56,58 @@ def test_since_is_lost_with_a_cleared_screen() -> None:
     assert screen.since(mark) is None
 
 
-def test_output_of_joins_wrapped_rows() -> None:
-    """A row filled to column 80 goes on in the next one."""
+def test_output_stands_between_two_typed_lines() -> None:
+    """The echo of the later line proves all that stands before it; blanks are kept."""
     line = "reg query " + "k" * 100
-    screen = drawn("q7k>" + line + "\r\n" + "v" * 100 + "\r\nend\r\nq7k>")
-    assert screen.output_of("q7k>", line) == ["v" * 100, "end"]
+    screen = drawn("q7k>" + line + "\r\n" + "v" * 100 + "\r\nend\r\nq7k>echo [1]\r\n[1]\r\nq7k>")
+    rows = screen.output_of("q7k>", line, "echo [1]")
+    assert rows == ["v" * 80, f"{'v' * 20:80}", f"{'end':80}"]
+    assert joined(rows) == ["v" * 100, "end"]
 
 
 def test_output_of_finds_the_last_of_two_equal_commands() -> None:
     """The same command run twice on one screen."""
-    screen = drawn("q7k>ver\r\nfirst\r\nq7k>ver\r\nsecond\r\nq7k>")
-    assert screen.output_of("q7k>", "ver") == ["second"]
+    screen = drawn("q7k>ver\r\nfirst\r\nq7k>f\r\nq7k>ver\r\nsecond\r\nq7k>f\r\nq7k>")
+    assert screen.output_of("q7k>", "ver", "f") == [f"{'second':80}"]
 
 
 def test_output_of_a_line_that_scrolled_away() -> None:
     """What is not on the screen any more is not made up."""
-    screen = drawn("q7k>ver\r\n" + "x\r\n" * 30 + "q7k>")
-    assert screen.output_of("q7k>", "ver") is None
+    screen = drawn("q7k>ver\r\n" + "x\r\n" * 30 + "q7k>f\r\nq7k>")
+    assert screen.output_of("q7k>", "ver", "f") is None
+
+
+@given(st.text(st.sampled_from("ab 漢字é"), min_size=1, max_size=200))
+def test_a_typed_line_reads_as_typed_wherever_it_breaks(line: str) -> None:
+    """A character of two cells that does not fit at the end of a row leaves one blank; where a
+    blank of the line could hide there, the line is typed one column further to the right."""
+    if hides_a_blank("q7k>" + line):
+        return
+    screen = drawn("q7k>" + wrapped("q7k>" + line).removeprefix("q7k>"))
+    assert screen.typed("q7k>") == line
+    screen.feed("\r\nq7k>f\r\nq7k>")
+    assert screen.output_of("q7k>", line, "f") == []
+
+
+def wrapped(text: str) -> str:
+    """As the window of a guest breaks it, told by positions."""
+    out, row, column = "", 1, 0
+    for char in text:
+        width = 2 if char in "漢字" else 1
+        if column + width > COLUMNS:
+            row, column = row + 1, 0
+            out += f"\x1b[{row};1H"
+        out += char
+        column += width
+    return out
+
+
+def test_a_blank_that_hides_before_a_wide_character() -> None:
+    """No picture tells `a 漢` from `a漢` where the blank is the last cell of a row."""
+    assert hides_a_blank("x" * 79 + " 漢")
+    assert not hides_a_blank("x" * 78 + " 漢")
+    assert not hides_a_blank("x" * 79 + " a")
+    assert not hides_a_blank("x" * 79 + "漢")
 
 
 def test_the_size_cannot_be_changed_from_the_wire() -> None:
@@ -102,12 +137,6 @@ def test_a_line_that_was_entered_is_not_being_typed() -> None:
     assert screen.in_line("q7k>")
     screen.feed("\r\n")
     assert not screen.in_line("q7k>")
-
-
-def test_output_may_end_at_the_echo_of_a_later_line() -> None:
-    """What stands before it is proven by it."""
-    screen = drawn("q7k>ver\r\nfirst\r\nq7k>echo [1]\r\n[1]\r\nq7k>")
-    assert screen.output_of("q7k>", "ver", until="echo [1]") == ["first"]
 
 
 def test_what_stands_behind_the_cursor_can_be_forgotten() -> None:

@@ -152,7 +152,7 @@ def test_a_changed_keystroke_fails_with_both_sides(tmp_path: Path, renderer: Ren
 
     def change(event: list[Any]) -> list[Any]:
         if event[1] == "i":
-            event[2] = event[2].replace("/d 0x0", "/d 0x7")
+            event[2] = event[2].replace("REG_DWORD /d 0 ", "REG_DWORD /d 7 ")
         return event
 
     with pytest.raises(ReplayMismatch) as caught:
@@ -160,8 +160,8 @@ def test_a_changed_keystroke_fails_with_both_sides(tmp_path: Path, renderer: Ren
     message = str(caught.value)
     recorded = next(line for line in message.splitlines() if "recorded:" in line)
     typed = next(line for line in message.splitlines() if "typed:" in line)
-    assert "0x7" in recorded
-    assert "0x0" in typed
+    assert "/d 7" in recorded
+    assert "/d 0" in typed
     assert caught.value.exit_code == 7
 
 

@@ -67,7 +67,15 @@ def test_what_a_former_process_saw_was_there_first() -> None:
     assert len(second.steps) == len(first.steps)
 
 
-@pytest.mark.parametrize("text", ['say "hi"', "100%"])
+@pytest.mark.parametrize("text", ["a\u200bb", "one\ttwo", "\U0001f600"])
 def test_a_value_that_cannot_be_typed_again_stops_before_the_first_change(text: str) -> None:
     with pytest.raises(UnsafeStep):
         undo(plan(RegistryValue(RegistryType.SZ, text), None))
+
+
+@pytest.mark.parametrize("text", ['say "hi"', "100%", "%PATH% & more", "ends in \\"])
+def test_a_value_with_any_other_character_can_be_put_back(text: str) -> None:
+    former = RegistryValue(RegistryType.SZ, text)
+    step = next(step for step in undo(plan(former, None)).steps if step.id == "step-1")
+    assert step.registry is not None
+    assert step.registry.wanted == former

@@ -30,14 +30,25 @@ from tests.support.rig import (
 both = pytest.mark.parametrize("renderer", RENDERERS)
 
 
-def expected_writes() -> list[str]:
+def expected_writes() -> list[tuple[str, ...]]:
     """Spelled out here, independent of the code that builds the lines."""
     writes = []
     for step in rdp_reset().steps:
         wish = step.registry
         assert wish is not None
-        data = {0: "0x0", 1: "0x1", 0xFFFFFFFF: "4294967295"}[int(str(wish.data))]
-        writes.append(f'reg add "{wish.key}" /v {wish.value} /t REG_DWORD /d {data} /f')
+        words = [
+            "reg",
+            "add",
+            wish.key,
+            "/v",
+            wish.value,
+            "/t",
+            "reg_dword",
+            "/d",
+            str(wish.data),
+            "/f",
+        ]
+        writes.append(tuple(word.lower() for word in words))
     return writes
 
 
@@ -49,11 +60,9 @@ def test_the_playbook_is_applied(renderer: Renderer) -> None:
     assert outing.writes == expected_writes()
     assert outing.after == wanted(outing.before, rdp_reset())
     assert outing.outcomes() == [Outcome.CHANGED] * 16
-    for line in expected_writes():
-        written = outing.lines.index(line)
-        name = line.split(" /v ")[1].split()[0]
-        assert outing.lines[written + 2].startswith("reg query")
-        assert outing.lines[written + 2].endswith(f"/v {name}")
+    entered = outing.arguments
+    for write in expected_writes():
+        assert entered[entered.index(write) + 1] == ("reg", "query", *write[2:5])
     assert outing.lines[-1] == "exit"
     assert outing.channels == []
     assert outing.watcher.phases == ["attach", "login", "plan", "apply", "leave"]
@@ -295,7 +304,7 @@ def test_a_failed_step_ends_the_work_there(renderer: Renderer) -> None:
 def test_a_crash_in_mid_write_is_unknown(renderer: Renderer) -> None:
     """Entered and not verifiable: `touched` is maybe, or yes once a step was verified."""
     lines = applied(renderer).entered
-    first = next(n for n, entry in enumerate(lines, start=1) if "reg add" in entry.line)
+    first = next(n for n, entry in enumerate(lines, start=1) if "reg adD" in entry.line)
     outing = applied(renderer, faults=Faults(bugcheck_after=first))
     assert outing.slug == "console.guest_rebooted"
     assert outing.error is not None

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from serialfix.console.machine import Patience
 from serialfix.errors import SerialfixError
+from serialfix.lab.cmdline import split_arguments
 from serialfix.lab.faults import Delays, Faults
 from serialfix.lab.guest import PASSWORD, USERNAME, Entered, Guest
 from serialfix.lab.profiles import LST, POL, PROFILES, Renderer, misconfigured_listener
@@ -119,9 +120,20 @@ class Outing:
         return [entry.line for entry in self.entered if entry.where.startswith("Cmd")]
 
     @property
-    def writes(self) -> list[str]:
+    def arguments(self) -> list[tuple[str, ...]]:
+        """These lines as programs get them: in small letters, without quotes, variables filled
+        in; what only frames or shortens other lines is left out."""
+        lines = expanded("\n".join(self.lines)).lower().split("\n")
+        return [
+            tuple(split_arguments(line))
+            for line in lines
+            if not line.startswith(("set ", "echo ["))
+        ]
+
+    @property
+    def writes(self) -> list[tuple[str, ...]]:
         """Those of them that change something."""
-        return [line for line in self.lines if re.match(r"reg (add|delete)", line)]
+        return [words for words in self.arguments if words[:1] == ("reg",) and words[1] != "query"]
 
     @property
     def logins(self) -> int:
@@ -299,6 +311,13 @@ def scene(renderer: Renderer, script: Callable[[Rig], Coroutine[Any, Any, T]], *
         return await script(stage)
 
     return run_virtual(play())
+
+
+def expanded(typed: str) -> str:
+    """What was typed, with the long keys in place of the variables that hold them."""
+    for name, key in re.findall(r'set "(\w+)=(.*?)"', typed):
+        typed = typed.replace(f"%{name}%", key)
+    return typed
 
 
 def applied(renderer: Renderer, **rig: Any) -> Outing:

@@ -12,6 +12,8 @@ from serialfix.windows import registry
 
 
 KEY = r"HKLM\SYSTEM\CurrentControlSet\Control\Terminal Server"
+PUBLISHED = r'HKLM\SYSTEM\Cur"rentControlSet\Control\Terminal" Server'
+"""What may not exist yet is created as it is spelled: the program sees no quote."""
 DWORD = RegistryType.DWORD
 
 
@@ -20,7 +22,7 @@ def dword(number: int) -> RegistryValue:
 
 
 def test_lines() -> None:
-    key = f'"{KEY}"'
+    key = f'"{KEY.replace("rr", "rR")}"'  # what exists has no case
     assert registry.query(KEY, "A b") == f'reg query {key} /v "A b"'
     assert registry.delete(KEY, "A") == f"reg delete {key} /v A /f"
     assert registry.delete_key(KEY) == f"reg delete {key} /f"
@@ -31,19 +33,22 @@ def test_lines() -> None:
 @pytest.mark.parametrize(
     ("value", "typed"),
     [
-        (dword(0), "/t REG_DWORD /d 0x0"),
+        (dword(0), "/t REG_DWORD /d 0"),
         (dword(0xFFFFFFFF), "/t REG_DWORD /d 4294967295"),
-        (RegistryValue(RegistryType.SZ, ""), '/t REG_SZ /d ""'),
+        (dword(60_000), "/t REG_DWORD /d 0xea60"),
+        (RegistryValue(RegistryType.SZ, ""), '/t REG_SZ /d ^"^"'),
+        (RegistryValue(RegistryType.SZ, "aa bb"), '/t REG_SZ /d "a"a" b"b'),
+        (RegistryValue(RegistryType.NONE, "ab\0".encode("utf-16-le")), "/t REG_NONE /d ab"),
         (RegistryValue(RegistryType.SZ, "a & b"), '/t REG_SZ /d "a & b"'),
         (RegistryValue(RegistryType.MULTI_SZ, ("a b", "c")), '/t REG_MULTI_SZ /d "a b\\0c"'),
-        (RegistryValue(RegistryType.MULTI_SZ, ()), '/t REG_MULTI_SZ /d ""'),
-        (RegistryValue(RegistryType.BINARY, b"\x00\xff"), "/t REG_BINARY /d 00ff"),
-        (RegistryValue(RegistryType.BINARY, b""), '/t REG_BINARY /d ""'),
+        (RegistryValue(RegistryType.MULTI_SZ, ()), '/t REG_MULTI_SZ /d ^"^"'),
+        (RegistryValue(RegistryType.BINARY, b"\x00\xff"), '/t REG_BINARY /d 0"0fF"'),
+        (RegistryValue(RegistryType.BINARY, b""), '/t REG_BINARY /d ^"^"'),
     ],
 )
 def test_data_is_typed_as_reg_exe_takes_it(value: RegistryValue, typed: str) -> None:
     """No bare `ffffffff`, which is refused; no single quotes, which would be kept (sac.md §9)."""
-    assert registry.add(KEY, "X", value) == f'reg add "{KEY}" /v X {typed} /f'
+    assert registry.add(KEY, "X", value) == f'reg adD "{PUBLISHED}" /v X {typed} /f'
 
 
 @pytest.mark.parametrize("items", [("",), ("a", "", "b"), ("a\\0b",)])

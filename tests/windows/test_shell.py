@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from serialfix.errors import UnsafeStep
-from serialfix.windows.shell import LINE_LIMIT, line, quoted
+from serialfix.windows.shell import LINE_LIMIT, alike, line, quoted
 
 
 def arguments(text: str) -> list[str]:
@@ -41,31 +41,119 @@ def arguments(text: str) -> list[str]:
     return found
 
 
-@given(st.text(st.characters(min_codepoint=0x20, blacklist_characters='"%\x7f'), min_size=1))
+def prompted(line: str) -> str:
+    """What cmd.exe hands on of a line typed at its prompt: variables first, then carets and quotes.
+
+    Fails on an operator that cmd.exe would act on.
+    """
+    line = re.sub(r"%([^%]+)%", lambda found: VARIABLES.get(found[1].lower(), found[0]), line)
+    passed, at, inside = "", 0, False
+    while at < len(line):
+        char = line[at]
+        if char == "^" and not inside:
+            at += 1
+            char = line[at]
+        elif char == '"':
+            inside = not inside
+        else:
+            assert inside or char not in "&|<>()", line
+        passed += char
+        at += 1
+    return passed
+
+
+VARIABLES = {"path": "expanded", "a": "expanded", "path:a": "expanded"}
+TYPABLE = st.characters(exclude_categories=("Cc", "Cf", "Cs", "Co", "Cn", "Mn", "Me", "Zl", "Zp"))
+TEXTS = st.text(TYPABLE.filter(lambda char: ord(char) <= 0xFFFF), max_size=40) | st.text(
+    st.sampled_from("aab  &|<>^()!,;=\"\\%%'1"), max_size=16
+)
+
+
+@given(TEXTS)
+@example("%PATH%")
+@example("%path:a=b%")
+@example('\\"')
+@example("aa\\ b")
+@example("")
 def test_a_program_gets_the_text(text: str) -> None:
-    assert arguments(f"reg {quoted(text)} /f") == ["reg", text, "/f"]
+    assert arguments(prompted(f"reg {quoted(text)} /f")) == ["reg", text, "/f"]
 
 
-@given(st.text(st.sampled_from('ab &|<>^()!,;="\\'), min_size=1, max_size=12))
-def test_nothing_that_the_shell_would_act_on_stands_outside_quotes(text: str) -> None:
-    if '"' in text:
-        with pytest.raises(UnsafeStep):
-            quoted(text)
-        return
-    outside = "".join(quoted(text).split('"')[::2])
-    assert not set(outside) & set("&|<>^()!,;= ")
+@given(TEXTS)
+def test_equal_neighbours_are_taken_apart(text: str) -> None:
+    """Only carets cannot be."""
+    if "^" not in text:
+        assert not re.search(r"(.)\1", quoted(text)), quoted(text)
 
 
-@pytest.mark.parametrize("bad", ['"', "%", "\n", "\r", "\t", "\0", "\x1b", "\x7f"])
-def test_what_does_not_arrive_as_written_is_refused(bad: str) -> None:
-    with pytest.raises(UnsafeStep, match="cannot be typed"):
+@given(st.text(st.sampled_from('ab &|<>^()!,;="\\%'), max_size=12))
+def test_the_shell_sees_no_quote_that_it_could_miscount(text: str) -> None:
+    """Whatever stands behind it on the line is read as if nothing stood before it."""
+    assert prompted(f"x {quoted(text)} ^&").endswith(" &")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["\n", "\r", "\t", "\0", "\x1b", "\x7f", "\x9b", "\u200b", "\u0301", "\u202e", "\U0001f600"],
+)
+def test_what_cannot_be_typed_or_seen_is_refused(bad: str) -> None:
+    with pytest.raises(UnsafeStep, match=f"U\\+{ord(bad):04X}"):
         quoted(f"a{bad}b")
 
 
 def test_plain_words_stay_plain() -> None:
     assert quoted("fInheritMaxIdleTime") == "fInheritMaxIdleTime"
     assert quoted("HKLM\\SOFTWARE\\A") == "HKLM\\SOFTWARE\\A"
-    assert quoted("end\\") == '"end\\\\"'
+    assert quoted("Terminal Server") == '"Terminal Server"'
+    assert quoted("") in ('""', '^"^"')
+
+
+@given(st.text(st.characters(max_codepoint=0x17F)))
+def test_a_name_without_case_has_no_letter_twice(name: str) -> None:
+    spelled = alike(name)
+    assert spelled.lower() == name.lower()
+    assert not re.search(r"([A-Za-z])\1", spelled)
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [
+        r"reg add HKLM\SOFTWARE\A /v B /d 1",
+        r"reg delete HKLM\SOFTWARE\A /v B",
+        r"reg.exe export HKLM\SOFTWARE\A c:\a.reg",
+        r'reg adD "HKLM\SOFTWARE\A /f" /v B /d "x /f"',
+        "ver & pause",
+        "type x | more",
+        "for %v in (a) do @(pause)",
+        "set /p x=?",
+        "del *.*",
+        "netsh",
+        "diskpart",
+        "format c:",
+        "chkdsk c: /f",
+        "timeout",
+    ],
+)
+def test_a_line_that_would_wait_for_an_answer_is_refused(asks: str) -> None:
+    with pytest.raises(UnsafeStep, match="wait for an answer"):
+        line(asks)
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [
+        r"reg add HKLM\SOFTWARE\A /v B /d 1 /f",
+        r"reg query HKLM\SOFTWARE\A",
+        'echo "a & pause"',
+        "echo a ^& pause",
+        "netsh int ip reset",
+        "del c:\\x.txt",
+        "timeout /t 5",
+        "for %v in (a) do @(echo more)",
+    ],
+)
+def test_a_line_that_asks_nothing_is_not(silent: str) -> None:
+    assert line(silent) == silent
 
 
 def test_a_line_is_bounded() -> None:
