@@ -121,7 +121,7 @@ async def measure(env: dict[str, str], folder: Path) -> None:
     report(
         "driver_over_oracle_conpty",
         statistics.median(driver) / statistics.median(oracle),
-        limit="<= 1.15",
+        limit="<= 1.10",
         driver_s=round(statistics.median(driver), 3),
         oracle_s=round(statistics.median(oracle), 3),
     )

@@ -22,6 +22,8 @@ from serialfix.console.wire import ChannelSwitch
 from serialfix.errors import (
     ChannelError,
     ConsoleError,
+    EchoMismatch,
+    ExpectTimeout,
     GatewayClosed,
     GuestRebooted,
     SerialfixError,
@@ -77,6 +79,8 @@ class Session:
         self.patience = patience or Patience()
         self.marker = marker or (lambda _text: None)
         """Marks a place in the recording."""
+        self.alive: Callable[[str], None] = lambda _text: None
+        """Is told now and then what a command that takes long is waited for."""
         self.console = Console()
         self._pace = self._early_pace = Pace()
         self._shell_pace = Pace()
@@ -92,6 +96,8 @@ class Session:
         """How many shells were opened: a new one knows nothing of the one before."""
         self.logged_on = False
         """Whether the password was entered: a second logon is never tried by itself then."""
+        self._stray = False
+        """Whether `cmd` was entered and the connection lost before the channel's name was seen."""
         self._frames = (f"{nonce}.{n}" for n in count(1) if not _has_pair(str(n)))
         self._pending: asyncio.Task[bytes] | None = None
         self._inside = False
@@ -165,8 +171,34 @@ class Session:
         machine = cmd.CommandMachine(
             patience, line=line, prompt=self.prompt, frame=next(self._frames)
         )
-        await self._play(machine)
+        try:
+            await self._play(machine)
+        except (EchoMismatch, ExpectTimeout) as error:
+            await self._look_anew(error)
+            if machine.look(self.console) is not None and self.entered:
+                machine.advance(cmd.Sight.OUR_PROMPT)
+            await self._type("", prompt=self.prompt)
+            await self._play(machine)
         return machine.result()
+
+    async def _look_anew(self, error: ConsoleError) -> None:
+        """Have our channel painted once more: text that came past its renderer, such as a health
+        report, stays on our screen and hides what is there (sac.md §8). Raises the error when our
+        prompt is not seen then: the command still runs, or hangs.
+        """
+        if not self._inside:
+            raise error
+        self._inside = False
+        machine = sac.SacMachine(
+            sac.REJOIN, self.patience, own=self.channel, prompt=self.prompt, start=sac.State.HOME
+        )
+        try:
+            await self._play(machine)
+        except ConsoleError:
+            raise error from None
+        if machine.state is not sac.State.SHELL:
+            raise error
+        self._inside = True
 
     async def leave(self) -> str:
         """Leave the console clean; gives "" or, in words, what could not be done. Never raises.
@@ -174,8 +206,10 @@ class Session:
         Where the connection dropped, it is made once more for this: a prompt of an administrator
         must not stay behind. A take-over is not fought.
         """
+        stray = "SAC may have opened a channel for us that was left behind" if self._stray else ""
+        self._stray = False
         if self.channel is None:
-            return ""
+            return stray
         try:
             try:
                 await self._close_channel(sac.State.HOME)
@@ -187,7 +221,7 @@ class Session:
         finally:
             self._inside = False
         self.channel = None
-        return ""
+        return stray
 
     async def _close_channel(self, start: sac.State) -> None:
         if not await self._exit():
@@ -225,6 +259,9 @@ class Session:
             await self._play(machine)
         finally:
             self.channel = machine.own
+            asked = machine.launched or machine.state is sac.State.LAUNCH
+            refused = machine.row.step is Step.FAIL and machine.state is not sac.State.MISSING
+            self._stray |= asked and machine.own is None and not refused
             self.others = tuple(channel.name for channel in machine.others)
         self._inside = True
 
@@ -263,10 +300,10 @@ class Session:
 
     async def _watch(self, machine: Machine[Any, Any]) -> None:
         """Wait for a sight of the present state, its silence, or its deadline."""
-        deadline = self._now() + machine.within
-        self._last = self._now()
-        row, heard = machine.row, self.console.received
+        start = self._last = self._now()
+        row, heard, patience = machine.row, self.console.received, self.patience
         enters = _ENTERS if row.step in (Step.ENTER, Step.ENTER_MASKED) and row.again else 0
+        pressed, sign = start, start + patience.alive
         while True:
             if (sight := machine.look(self.console)) is not None:
                 settle = self._settle() if row.settled else 0.0
@@ -277,26 +314,33 @@ class Session:
                     self._inside = False
                 return
             self._check_place()
-            until = deadline
+            deadline = start + machine.within
+            if row.follows:
+                deadline = min(self._last + machine.within, start + patience.longest)
             nothing = self.console.received == heard
+            dues = {"deadline": deadline, "sign": sign}
             if row.quiet is not None:
-                patience = self.patience
                 quiet = patience.backlog_none if nothing else patience.backlog_quiet
-                until = min(until, self._last + quiet)
+                dues["quiet"] = self._last + quiet
             if enters and nothing:
-                until = min(until, self._last + self.patience.enter)
-            if await self._receive(until - self._now()):
+                dues["enter"] = pressed + patience.enter
+            due = min(dues, key=lambda name: dues[name])
+            if await self._receive(dues[due] - self._now()):
                 continue
-            if self._now() < deadline and enters and nothing:
-                enters -= 1
-                self._last = self._now()
-                await self._send(CR)
-            elif self._now() >= deadline:
-                machine.expire(self.console)
-                return
-            else:
-                machine.silence()
-                return
+            match due:
+                case "deadline":
+                    machine.expire(self.console)
+                    return
+                case "quiet":
+                    machine.silence()
+                    return
+                case "enter":
+                    enters, pressed = enters - 1, self._now()
+                    await self._send(CR)
+                case "sign":
+                    sign += patience.alive
+                    seconds = self._now() - start
+                    self.alive(f"after {seconds:.0f} s still waiting for {row.expects}")
 
     async def _type(
         self,

@@ -289,6 +289,7 @@ _COMMAND: Mapping[State, Row[State, Sight]] = {
         keys=lambda machine: machine.line,
         within="run",
         expects="the command to end",
+        follows=True,
         settled=True,
     ),
     State.FRAME: Row(

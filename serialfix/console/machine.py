@@ -46,7 +46,11 @@ class Patience:
     enter: float = 5.0
     """For any answer to Enter, before it is taken as lost and pressed again."""
     run: float = 60.0
-    """For one command line in the guest."""
+    """For one command line in the guest to end, or to print something."""
+    longest: float = 1800.0
+    """For one command line that goes on printing."""
+    alive: float = 15.0
+    """Between two signs that a command is still waited for."""
     leave: float = 10.0
 
 
@@ -139,6 +143,8 @@ class Row(Generic[S, W]):
     """Where it leads when the console has been quiet for `backlog_quiet`."""
     expects: str = ""
     """In words, for the error."""
+    follows: bool = False
+    """Whether the deadline counts from the last output, up to `longest` in all."""
     settled: bool = False
     """Whether a sight counts only once a painting renderer has finished its frame (sac.md §6.2)."""
     again: bool = True

@@ -18,8 +18,9 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
+from itertools import pairwise
 
 from serialfix.console.actions import BACKSPACE, CR, Action, Cause, Finished, Press, Wait
 from serialfix.console.screen import Mark, Screen
@@ -32,6 +33,9 @@ WHOLE_LINE = 1024
 SAC_LINE = 80
 """More than SAC's line buffer holds (sac.md §2.2: character 78 and on replace the last)."""
 _PROBES = "zqjxkwvyZQJXKW0123456789"
+_CHANCE = 0.2
+_TRUSTED = 4
+"""Right pairs after which a shorter gap is tried."""
 _SLOWEST = 2.0
 """Seconds after which a probe is taken as lost, at most."""
 REPAIRS = 8
@@ -44,8 +48,11 @@ class Pace:
 
     gap: int = 0
     """Index into GAPS: the pause between two equal neighbours."""
-    proven: bool = False
-    """Whether a pair was echoed right at this gap."""
+    proven: int = 0
+    """How many pairs were echoed right at this gap."""
+    tries: list[int] = field(default_factory=lambda: [0] * len(GAPS))
+    misses: list[int] = field(default_factory=lambda: [0] * len(GAPS))
+    """Of how many tries a pair was not, by gap: once is chance, often is how the guest is."""
     burst: int = WHOLE_LINE
     """Keys sent before the echo is looked at."""
     clean: int = 0
@@ -59,8 +66,24 @@ class Pace:
 
     def lost_repeat(self) -> None:
         """A pair came back single, or doubled once more."""
-        self.gap = min(self.gap + 1, len(GAPS) - 1)
-        self.proven = False
+        self.tries[self.gap] += 1
+        self.misses[self.gap] += 1
+        self.proven = 0
+        if self.misses[self.gap] > _CHANCE * self.tries[self.gap]:
+            self.gap = min(self.gap + 1, len(GAPS) - 1)
+
+    def right_repeat(self) -> None:
+        """A pair was echoed as sent."""
+        self.tries[self.gap] += 1
+        self.proven += 1
+
+    def ease(self) -> None:
+        """Between two lines: try a shorter gap again, where it was chance that it failed."""
+        shorter = self.gap - 1
+        if shorter >= 0 and self.proven >= _TRUSTED:
+            misses = self.misses[shorter]
+            if misses < 2 or misses <= _CHANCE * self.tries[shorter]:
+                self.gap, self.proven = shorter, 0
 
     def lost_other(self) -> None:
         """Something else than a repeat was lost or added."""
@@ -105,9 +128,11 @@ class Typist:
     _best: int = 0
     _failed: int = 0
     _excess: int = 0
+    _pressed: int = 0
     _before: str | None = None
     _rested: bool = False
     _proving: bool = False
+    _repaired: bool = False
     _probe_key: str = ""
     _probes: int = 0
     _mark: Mark | None = None
@@ -209,12 +234,16 @@ class Typist:
     def _right(self) -> Action:
         self.pace.right()
         self._best = max(self._best, self.sent)
-        self.pace.proven = self.pace.proven or self._proving
+        slow = GAPS[self.pace.gap] > 0 and self.sent == len(self.line) and not self._repaired
+        if self._proving or (slow and pairs(self.line)):
+            self.pace.right_repeat()
+        if self.sent == len(self.line):
+            self.pace.ease()
         return Finished() if self.sent == len(self.line) else self._go_on()
 
     def _learn(self, shown: str | None) -> None:
         """What the difference tells of the guest's keyboard."""
-        self._rested = True
+        self._rested = self._repaired = True
         if not shown or shown == self.wanted:
             return  # it was deaf, or merely slow
         if _single(shown) == _single(self.wanted):
@@ -260,7 +289,8 @@ class Typist:
         if self.secret:
             self.sent = 0  # stars do not tell which key is missing
         # Backspaces are equal neighbours too: where repeats are lost they go one by one.
-        return Press(BACKSPACE * (1 if GAPS[self.pace.gap] else excess))
+        self._pressed = 1 if GAPS[self.pace.gap] else excess
+        return Press(BACKSPACE * self._pressed)
 
     def _erased(self, over: bool, screen: Screen) -> Action:
         shown = self._shown(screen)
@@ -277,9 +307,12 @@ class Typist:
         excess = len(shown) - self.sent
         if shown == self._before and shown.endswith(" "):
             excess = self._excess - 1  # that a blank went need not show (§6.2)
-        elif excess >= self._excess:
-            self.pace.lost_repeat()
-            self._count(-1, screen)
+        else:
+            erased = self._excess - excess
+            if 2 * erased < self._pressed:
+                self.pace.lost_repeat()
+            if erased <= 0:
+                self._count(-1, screen)
         return self._erase(excess, shown) if excess > 0 else self._go_on()
 
     def _clear(self, screen: Screen) -> Action:
@@ -315,6 +348,11 @@ class Typist:
 
     def _name(self) -> str:
         return "the password" if self.secret else repr(self.line)
+
+
+def pairs(text: str) -> int:
+    """How many equal neighbours a text has: what slow consoles lose (sac.md §7)."""
+    return sum(one == other for one, other in pairwise(text))
 
 
 def _common(one: str, other: str) -> int:

@@ -184,7 +184,7 @@ class Guest:
             elif step.registry_key is not None:
                 await self._apply_key(step.id, step.registry_key.key)
         except SerialfixError as error:
-            if self.lines.entered and isinstance(error, TransportError | ConsoleError):
+            if self.lines.entered and error.touched is Touched.NO:
                 error.touched = Touched.MAYBE
             error.state = error.state or f"step {step.id}"
             self.journal.append("step_failed", step=step.id, error=error.slug)
@@ -210,6 +210,7 @@ class Guest:
             self._announce(step_id, former, line)
             result = await self.lines.write(line)
             after = await self.value(wish.key, wish.value)
+            self.lines.entered &= after != former
             if after == wanted:
                 self.journal.append("step_verified", step=step_id, after=after)
                 return

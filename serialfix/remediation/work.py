@@ -92,6 +92,7 @@ class Work:
         guest_patience: GuestPatience | None = None,
     ) -> None:
         self.session = session
+        session.alive = observer.progress
         self.plan: Plan | None = None
         self.steps: dict[str, StepResult] = {}
         self.proof: list[ProofResult] = []
@@ -331,17 +332,17 @@ class Work:
 
     async def _leave(self, *, quietly: bool = False) -> None:
         """Out of our channel, whatever happened; says so when that could not be done."""
-        if self.session.channel is None:
-            await self.session.close()
-            return
-        if not quietly:
-            self._observer.phase("leave")
-        self.session.marker("leave")
+        opened = self.session.channel is not None
+        if opened:
+            if not quietly:
+                self._observer.phase("leave")
+            self.session.marker("leave")
         left = await self.session.leave()
         await self.session.close()  # before the journal: its disk may be full
         if left:
             self._warn(f"the console was not left clean: {left}")
-        self._journal.append("left", clean=not left)
+        if opened or left:
+            self._journal.append("left", clean=not left)
 
     def _warn(self, text: str) -> None:
         self.warnings.append(text)

@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from itertools import pairwise
 
+from serialfix.console.typist import pairs
 from serialfix.errors import UnsafeStep
 
 
@@ -25,11 +25,6 @@ _ACTED_ON = re.compile(r'[()%!^"<>&|]')
 """What cmd.exe acts on outside double quotes, `%` and `!` also within."""
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Mn", "Me", "Zl", "Zp"})
 """Categories that have no cell of their own on the screen, so that no echo could prove them."""
-
-
-def pairs(text: str) -> int:
-    """How many equal neighbours a text has."""
-    return sum(one == other for one, other in pairwise(text))
 
 
 def alike(text: str) -> str:

@@ -93,16 +93,31 @@ def test_a_guest_that_loses_nothing_gets_the_line_at_once() -> None:
 
 @pytest.mark.parametrize("threshold", [0.02, 0.125, 0.5, 1.5])
 def test_repeats_are_lost_below_a_threshold(threshold: float) -> None:
-    """The gap grows until pairs come through, and is kept for the lines that follow."""
+    """The gap grows until pairs come through, and is kept for the lines that follow; a shorter one
+    is tried once more, for it may have failed by chance."""
     keyboard, pace = Keyboard(threshold=threshold), Pace()
     pressed: list[str] = []
-    for _ in range(5):
+    for _ in range(12):
         keyboard.line = ""
         keyboard.screen.feed("\r\n" + PROMPT)
         pressed = type_line(Typist(LINE, PROMPT, pace), keyboard)
         assert keyboard.line == LINE
     assert pace.proven
     assert len(pressed) == 1 + sum(a == b for a, b in pairwise(LINE))
+
+
+def test_a_pair_lost_by_chance_slows_the_session_only_for_a_while() -> None:
+    """Random losses hit pairs, too; the guest itself takes them at any speed."""
+    keyboard, pace = Keyboard(loss=0.01, seed=3), Pace()
+    line, gaps = LINE[:70], []
+    for _ in range(60):
+        keyboard.line = ""
+        keyboard.screen.feed("\r\n" + PROMPT)
+        type_line(Typist(line, PROMPT, pace), keyboard)
+        assert keyboard.line == line
+        gaps.append(pace.gap)
+    assert max(gaps) > 0
+    assert gaps[-1] == 0
 
 
 @given(

@@ -86,7 +86,7 @@ def test_the_websocket_drops_in_the_proof(site: Site) -> None:
 
 def test_it_drops_too_often(site: Site) -> None:
     machine = site.machine()
-    machine.gateway(drop_after_bytes=600, drops=10)
+    machine.gateway(drop_after_bytes=400, drops=10)
     ended = site.run(machine, playbook=site.three)
     assert (ended.code, ended.error["slug"]) == (6, "transport.gateway_closed"), ended.err
     assert machine.restarts == 0
