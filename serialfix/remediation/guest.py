@@ -14,10 +14,8 @@ from dataclasses import dataclass
 
 from serialfix.errors import (
     CommandFailed,
-    ConsoleError,
     SerialfixError,
     Touched,
-    TransportError,
     UnsafeStep,
     VerifyMismatch,
 )
