@@ -24,7 +24,8 @@ class Patience:
 
     backlog: float = 3.0
     """For the old output that the gateway sends on attach to end."""
-    backlog_quiet: float = 0.1
+    backlog_quiet: float = 0.05
+    """Only speed hangs on it: keys reach the guest in their order, whatever old text says."""
     backlog_none: float = 1.0
     """For old output to begin: a quiet console has none."""
     home: float = 3.0

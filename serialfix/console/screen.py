@@ -95,6 +95,7 @@ class Screen:
         self._grid = _Grid()
         self._stream = pyte.Stream(self._grid)
         self._rows: dict[int, list[str]] = {}
+        self._texts: dict[int, str] = {}
 
     def feed(self, text: str) -> None:
         """Draw decoded text, escape codes included."""
@@ -102,6 +103,7 @@ class Screen:
         if self._grid.dirty:
             for y in self._grid.dirty:
                 self._rows.pop(y, None)
+                self._texts.pop(y, None)
             self._grid.dirty.clear()
 
     def blank_after_cursor(self) -> None:
@@ -126,7 +128,9 @@ class Screen:
 
     def row(self, y: int) -> str:
         """The text of a row without trailing blanks."""
-        return "".join(self.cells(y)).rstrip(" ")
+        if (text := self._texts.get(y)) is None:
+            text = self._texts[y] = "".join(self.cells(y)).rstrip(" ")
+        return text
 
     def rows(self) -> list[str]:
         """All 24 rows."""
@@ -176,9 +180,12 @@ class Screen:
     def top_of(self, prompt: str) -> int:
         """The lowest row, at or above the cursor, that begins with `prompt`; -1 without one."""
         for y in range(self.cursor[0], -1, -1):
-            if "".join(self.cells(y)).startswith(prompt):
+            if self.row(y).startswith(prompt.rstrip(" ")) and self._starts(y, prompt):
                 return y
         return -1
+
+    def _starts(self, y: int, prompt: str) -> bool:
+        return "".join(self.cells(y)).startswith(prompt)
 
     def mark(self) -> Mark:
         """The cursor's line, to ask later what came below it."""

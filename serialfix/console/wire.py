@@ -58,6 +58,7 @@ _OPENERS = ("<channel-switch>", "<machine-info>", _STOP_OPENER)
 
 _STRING_STARTS = "]P^_X"
 """After ESC: OSC, DCS, PM, APC, SOS; all end with BEL or ESC backslash."""
+_STRING_START = re.compile(rf"\x1b[{re.escape(_STRING_STARTS)}]")
 _STRING_LIMIT = 1024
 _MEANT = "\a\b\t\n\r\x1b"
 _UNSEEN = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in _MEANT}
@@ -81,8 +82,9 @@ class Wire:
         return self._split(text.translate(_UNSEEN))
 
     def _without_strings(self, text: str) -> str:
-        if not self._escape and self._string is None and "\x1b" not in text:
-            return text
+        between = not self._escape and self._string is None
+        if between and not text.endswith("\x1b") and not _STRING_START.search(text):
+            return text  # as nearly always
         kept: list[str] = []
         for char in text:
             if self._string is not None:

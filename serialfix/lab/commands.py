@@ -133,8 +133,8 @@ async def _cmd(call: Call) -> int:
     if match is None:
         return 0
     text = match[1]
-    if text.startswith('"') and text.endswith('"'):
-        text = text[1:-1]
+    if text.startswith('"') and (end := text.rfind('"')):  # the first and the last one go
+        text = text[1:end] + text[end + 1 :]
     if code := re.fullmatch(r"exit(?:\s+/b)?\s+(-?\d+)", text.strip(), re.IGNORECASE):
         return int(code[1])
     return await call.shell.run_text(text, call.streams)

@@ -81,10 +81,12 @@ class Lines:
         return sum(self._seconds) / len(self._seconds) if self._seconds else 0.0
 
     async def ask(self, line: str, *, within: float | None = None) -> CommandResult:
-        """Run a line that changes nothing; asked again after a dropped connection, and with its
-        output in pages where that is more than the screen holds."""
+        """Run a line that changes nothing; asked again after a dropped connection, and, where it is
+        one command whose output is more than the screen holds, with that output in pages."""
         result = await self._ask(line, within)
-        return result if result.complete else await self.whole(line, within=within)
+        if result.complete or not paging.is_simple(line):
+            return result
+        return await self.whole(line, within=within)
 
     async def _ask(self, line: str, within: float | None = None) -> CommandResult:
         while True:
@@ -114,11 +116,11 @@ class Lines:
             self.entered |= self.session.entered
 
     async def whole(self, line: str, *, within: float | None = None) -> CommandResult:
-        """Run a line that changes nothing, and give all of its output, to the letter.
+        """Run a command that changes nothing, and give all of its output, to the letter.
 
         What the line would ask is answered by the end of its input. The output passes a file in
         the guest's folder for such files, which is removed again. Raises CommandFailed when the
-        file cannot be written or read.
+        file cannot be written or read, UnsafeStep when the line is more than one command.
         """
         nonce = self.session.prompt[-2::-1]  # backwards: no row of it may look like our prompt
         while True:

@@ -25,19 +25,28 @@ _MAYBE = "\ue000"
 """A blank in the last cell before a character of two cells, which may be padding."""
 
 
+def is_simple(command: str) -> bool:
+    """Whether a line is one command, so that what stands behind it belongs to it alone.
+
+    >>> is_simple('reg query "A & B"'), is_simple("ver & ver")
+    (True, False)
+    """
+    return not set(bare(command)) & set("&|<>()")
+
+
 def capture(command: str, file: str, end: str) -> str:
-    """Have a command write into a file, and `end` behind it; it gets no keys, so that a question
+    """Have one command write into a file, and `end` behind it; it gets no keys, so that a question
     ends it.
 
-    The exit code stays that of the command.
-    Raises UnsafeStep for a command with an open parenthesis, which would not end.
+    The exit code stays that of the command. Raises UnsafeStep for more than one command: what
+    cmd.exe makes of redirected blocks differs.
     """
-    if bare(command).count("(") != bare(command).count(")"):
+    if not is_simple(command):
         raise UnsafeStep(
-            f"the parentheses of {command} do not close",
-            remedy="Nothing was typed. Put them in double quotes, or a caret before them.",
+            f"{command} is more than one command, so its output cannot be kept whole",
+            remedy='Nothing was typed. Give one command, or put them into cmd /c "…".',
         )
-    return line(f'({command}) <nul >"{file}" 2>&1 & echo {end}>>"{file}"')
+    return line(f'{command} >"{file}" 2>&1 <nul & echo {end}>>"{file}"')
 
 
 def page(file: str, first: int, last: int, mark: str, *, shift: bool = False) -> str:

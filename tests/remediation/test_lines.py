@@ -59,7 +59,7 @@ GIVEN = "\r\n".join(
 
 @both
 def test_500_lines(renderer: Renderer) -> None:
-    result = whole(renderer, "for /l %i in (1,1,500) do @echo line %i")
+    result = whole(renderer, 'cmd /c "for /l %i in (1,1,500) do @echo line %i"')
     assert list(result.output) == [f"line {number}" for number in range(1, 501)]
     assert (result.complete, result.exit_code) == (True, 0)
 
@@ -135,7 +135,7 @@ def test_a_drop_in_the_middle(renderer: Renderer, after: int) -> None:
     async def script(stage: Rig) -> tuple[str, ...]:
         asked = await lines(stage)
         stage.wired.drop_after = len(stage.wired.typed) + after
-        result = await asked.whole("for /l %i in (1,1,30) do @echo %i Größe 東")
+        result = await asked.whole('cmd /c "for /l %i in (1,1,30) do @echo %i Größe 東"')
         await asked.session.leave()
         return result.output
 

@@ -91,7 +91,12 @@ def test_an_empty_page_is_clear() -> None:
     assert paging.lines([" " * 80], 1, MARK) == ([], True)
 
 
-def test_a_command_that_would_not_end_is_refused() -> None:
-    with pytest.raises(UnsafeStep, match="parentheses"):
-        paging.capture("echo :)", "f", "end")
-    assert paging.capture('echo ":)"', "f", "end") == ('(echo ":)") <nul >"f" 2>&1 & echo end>>"f"')
+@pytest.mark.parametrize("line", ["echo :)", "ver & ver", "ver | more", "(ver)", "ver >x"])
+def test_more_than_one_command_is_refused(line: str) -> None:
+    with pytest.raises(UnsafeStep, match="more than one command"):
+        paging.capture(line, "f", "end")
+
+
+def test_capture() -> None:
+    line = 'cmd /c "ver & ver"'
+    assert paging.capture(line, "f", "end") == f'{line} >"f" 2>&1 <nul & echo end>>"f"'
