@@ -43,6 +43,8 @@ class Credentials:
 
 _ENTERS = 3
 """How often Enter is pressed again where nothing answers."""
+_LOOKS = 3
+"""How often one line has our channel painted anew."""
 _BOOTED = re.compile("Computer is booting, SAC started")
 _SLOWEST_TICK = 0.15
 """Seconds; a longer pause within an echo is no renderer's tick but a hesitation."""
@@ -171,14 +173,17 @@ class Session:
         machine = cmd.CommandMachine(
             patience, line=line, prompt=self.prompt, frame=next(self._frames)
         )
-        try:
-            await self._play(machine)
-        except (EchoMismatch, ExpectTimeout) as error:
-            await self._look_anew(error)
-            if machine.look(self.console) is not None and self.entered:
-                machine.advance(cmd.Sight.OUR_PROMPT)
-            await self._type("", prompt=self.prompt)
-            await self._play(machine)
+        for look in range(_LOOKS + 1):
+            try:
+                await self._play(machine)
+                break
+            except (EchoMismatch, ExpectTimeout) as error:
+                if look == _LOOKS:
+                    raise
+                await self._look_anew(error)
+                if machine.state is cmd.State.RUN and self.entered:
+                    machine.advance(cmd.Sight.OUR_PROMPT)
+                await self._type("", prompt=self.prompt)
         return machine.result()
 
     async def _look_anew(self, error: ConsoleError) -> None:
@@ -360,6 +365,7 @@ class Session:
             self._pace,
             secret=secret,
             whole_clear=at_sac,
+            strict=bool(line) and prompt == self.prompt,
             repairs=repairs,
             frame=0.0 if early else self._settle(),
         )

@@ -181,8 +181,9 @@ def _at_sac(_machine: SacMachine, console: Console) -> bool:
 
 
 def _revealed(_machine: SacMachine, console: Console) -> bool:
-    """SAC's channel was painted: after the clearing the cursor stands behind its prompt."""
-    return console.screen.before_cursor().startswith(PROMPT)
+    """SAC's channel was painted whole: the cursor stands behind its prompt. On a slow link the old
+    rows take seconds to come (§6.1), and the first of them may show a prompt, too."""
+    return console.screen.painted and console.screen.before_cursor().startswith(PROMPT)
 
 
 def _crashed(_machine: SacMachine, console: Console) -> bool:

@@ -36,6 +36,7 @@ class _Grid(pyte.Screen):
     def __init__(self) -> None:
         self.scrolled = 0
         self.epoch = 0
+        self.lowest = 0
         super().__init__(COLUMNS, ROWS)
 
     def reset(self) -> None:
@@ -50,7 +51,12 @@ class _Grid(pyte.Screen):
     def erase_in_display(self, how: int = 0, *args: Any, **kwargs: Any) -> None:
         if how in (2, 3):
             self.epoch += 1
+            self.lowest = 0
         super().erase_in_display(how, *args, **kwargs)
+
+    def cursor_position(self, line: int | None = None, column: int | None = None) -> None:
+        super().cursor_position(line, column)
+        self.lowest = max(self.lowest, self.cursor.y)
 
     def set_mode(self, *modes: int, **kwargs: Any) -> None:
         super().set_mode(*_without_132_columns(modes, kwargs), **kwargs)
@@ -144,6 +150,12 @@ class Screen:
         """The cursor's row up to the cursor, trailing blanks kept: the prompt, on a fresh line."""
         y, x = self.cursor
         return "".join(self.cells(y)[:x])
+
+    @property
+    def painted(self) -> bool:
+        """Whether the last row was addressed since the screen was cleared: a repaint, which goes
+        from the first row to the last (sac.md §6.1), is not under way any more."""
+        return self._grid.lowest == ROWS - 1
 
     def at_prompt(self, prompt: str) -> bool:
         """Whether the cursor stands right behind `prompt`, alone on its row."""

@@ -119,6 +119,9 @@ class Typist:
     pace: Pace
     secret: bool = False
     whole_clear: bool = False
+    strict: bool = False
+    """Whether a picture that our own keys do not explain ends it at once: something else has
+    written on it, and how many keys the guest's line holds cannot be told from it any more."""
     repairs: int = REPAIRS
     within: float = 30.0
     frame: float = 0.0
@@ -222,6 +225,7 @@ class Typist:
             return self._settle() if whole and not over else self._right()
         if not over:
             return Wait(f"the echo of {self._name()}", self.within, quiet=self.pace.echo)
+        self._explain(shown, screen)
         self._count(_common(shown or "", self.wanted), screen)
         if self.whole_clear:
             self._learn(shown)
@@ -275,6 +279,7 @@ class Typist:
             return self._erase(len(shown) - self.sent, shown)
         if not over:
             return self._await_probe()
+        self._explain(shown, screen)
         self._count(-1, screen)
         return self._probe(shown)
 
@@ -300,6 +305,7 @@ class Typist:
             quiet = GAPS[self.pace.gap] or self.pace.echo
             what = f"the wrong keys to be erased, {self._failed}"
             return Wait(what, self.within, quiet=quiet)
+        self._explain(shown, screen)
         if shown is None:
             self._count(-1, screen)
             return self._probe(shown)
@@ -324,7 +330,8 @@ class Typist:
         """SAC: the buffer is empty now; the Enter on it gave a new prompt."""
         below = screen.since(self._mark) if self._mark else None
         before = screen.before_cursor()
-        fresh = bool(below) and before.endswith(self.prompt) and screen.at_prompt(before)
+        one = self.prompt[self.prompt.rstrip(">").rfind(">") + 1 :]  # of `SAC>SAC>` the last
+        fresh = bool(below) and before.endswith(one) and screen.at_prompt(before)
         if fresh and over:
             self.prompt = before  # SAC may say its prompt twice
             return self._send()
@@ -332,6 +339,19 @@ class Typist:
             self._count(-1, screen)
             return self._clear(screen)
         return Wait("a new prompt", self.within, quiet=0.05 if fresh else self.pace.echo)
+
+    def _explain(self, shown: str | None, screen: Screen) -> None:
+        if not self.strict or (
+            _made_of(shown, self.line) if shown is not None else self._failed < 3
+        ):
+            return  # a switch of channels takes the prompt out of view before its XML is complete
+        raise EchoMismatch(
+            f"something else writes on this console while {self._name()} is typed; Enter was not "
+            "pressed on it",
+            expected=repr(self.wanted),
+            screen=screen.text(),
+            remedy="Wait until the guest's agents and programs are quiet, then try again.",
+        )
 
     def _count(self, progress: int, screen: Screen) -> None:
         """Give up after `repairs` repairs in a row that brought nothing."""
@@ -348,6 +368,19 @@ class Typist:
 
     def _name(self) -> str:
         return "the password" if self.secret else repr(self.line)
+
+
+def _made_of(shown: str, keys: str) -> bool:
+    """Whether these keys, in their order, some of them lost and some multiplied, show this; probes
+    may stand anywhere at the end."""
+    at, last = 0, ""
+    for char in shown.rstrip(_PROBES):
+        if char != last:
+            at = keys.find(char, at) + 1
+            if not at:
+                return False
+            last = char
+    return True
 
 
 def pairs(text: str) -> int:
