@@ -15,6 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from serialfix.console.cmd import CommandResult
+from serialfix.console.machine import Patience
 from serialfix.errors import EchoMismatch, GatewayClosed, SessionTakenOver
 from serialfix.lab.faults import Delays, Faults, Refusal
 from serialfix.lab.profiles import Renderer
@@ -393,6 +395,29 @@ def test_a_restart_of_the_guest_is_called_so(renderer: Renderer, at: int) -> Non
     assert "resume" in outing.error.remedy
     assert len(set(outing.writes)) == len(outing.writes)
     assert outing.channels == []
+
+
+@both
+def test_a_command_that_takes_minutes(renderer: Renderer) -> None:
+    """As long as it prints it is waited for, and the person is told; what is bounded is silence."""
+    told: list[str] = []
+
+    async def script(stage: Rig) -> tuple[CommandResult, float]:
+        session = stage.work().work.session
+        session.alive = told.append
+        await session.connect()
+        await session.open_channel()
+        await session.login(Credentials(USERNAME, Secret(PASSWORD, "guest_password")))
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        result = await session.run("for /l %i in (1,1,40) do @echo %i & ping -n 6 localhost >nul")
+        return result, loop.time() - start
+
+    result, seconds = scene(renderer, script)
+    assert result.exit_code == 0
+    assert seconds > 3 * Patience().run
+    assert len(told) == int(seconds / Patience().alive)
+    assert told[0] == "after 15 s still waiting for the command to end"
 
 
 @both

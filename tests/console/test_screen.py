@@ -145,3 +145,15 @@ def test_what_stands_behind_the_cursor_can_be_forgotten() -> None:
     assert screen.typed("C:\\>") is None
     screen.blank_after_cursor()
     assert screen.typed("C:\\>") == ""
+
+
+def test_a_repaint_is_whole_once_its_last_row_was_addressed() -> None:
+    """On a slow link the rest of it takes seconds (sac.md §6.1)."""
+    screen = drawn("\x1b[2J\x1b[1;1H" + f"{'SAC>ch':80}")
+    for row in range(2, 24):
+        screen.feed(f"\x1b[{row};1HSAC>")
+        assert not screen.painted
+    screen.feed("\x1b[24;1H\x1b[3;5H")
+    assert screen.painted
+    screen.feed("\x1b[2J")
+    assert not screen.painted

@@ -306,3 +306,65 @@ def test_sac_lines_are_cleared_as_a_whole() -> None:
     pressed = type_line(Typist("ch -sn Cmd0002", PROMPT, Pace(), whole_clear=True), keyboard)
     assert keyboard.line == "ch -sn Cmd0002"
     assert "\b" * 80 + "\r" in pressed
+
+
+# --- what our keys do not explain ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shown", "explained"),
+    [
+        ("reg add", True),
+        ("rg ad", True),  # lost
+        ("rreegg   addd", True),  # multiplied
+        ("reg adz7", True),  # probes
+        ("", True),
+        ("reg add\r\n2026-11-26 Windows is ready", False),
+        ("add reg", False),
+        ("health report", False),
+    ],
+)
+def test_keys_lost_or_multiplied_explain_what_is_shown(shown: str, explained: bool) -> None:
+    screen = Screen()
+    screen.feed(PROMPT)
+    typist = Typist("reg add", PROMPT, Pace(), strict=True)
+    assert isinstance(typist.next(Cause.START, screen), Press)
+    screen.feed(shown)
+    if shown in ("reg add", "health report"):
+        typist.next(Cause.OUTPUT, screen)
+    if explained:
+        typist.next(Cause.QUIET, screen)
+    else:
+        with pytest.raises(EchoMismatch, match="something else writes"):
+            asked_often(typist, screen)
+
+
+def asked_often(typist: Typist, screen: Screen) -> None:
+    for _ in range(5):
+        typist.next(Cause.QUIET, screen)
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=80))
+def test_any_loss_is_explained(line: str) -> None:
+    """Losses and multiplications never look like somebody else's text."""
+    keyboard = Keyboard(loss=0.1, double=0.1, seed=len(line))
+    with contextlib.suppress(EchoMismatch):
+        type_line(Typist(line[:60], PROMPT, Pace(), strict=True, repairs=60), keyboard)
+        assert keyboard.line == line[:60]
+        return
+    raise AssertionError(line)
+
+
+def test_sac_may_have_said_its_prompt_twice_before() -> None:
+    """The one that follows the clearing stands alone."""
+    screen = Screen()
+    screen.feed("SAC>SAC>")
+    typist = Typist("ch", "SAC>SAC>", Pace(), whole_clear=True)
+    assert typist.next(Cause.START, screen) == Press("ch")
+    screen.feed("\r\nEVENT:   A channel has been closed.\r\nChannel: Cmd0001\r\nSAC>")
+    cleared = typist.next(Cause.QUIET, screen)
+    assert isinstance(cleared, Press)
+    assert cleared.keys.endswith("\b\r")
+    screen.feed("\r\nSAC>")
+    typist.next(Cause.OUTPUT, screen)
+    assert typist.next(Cause.QUIET, screen) == Press("ch")
