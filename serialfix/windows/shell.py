@@ -43,7 +43,7 @@ def quoted(text: str) -> str:
     r"""The text as one argument of a Windows program, typed at the prompt.
 
     >>> quoted("SecurityLayer"), quoted("Terminal Server"), quoted("60000"), quoted('5" 10%')
-    ('SecurityLayer', '"Terminal Server"', '60"0"0"0"', '^"5\\^" 10%^^"')
+    ('SecurityLayer', '"Terminal Server"', '60"0"0"0"', '^"5\\^" 10%^"')
 
     The program's C runtime puts the text together again; neither it nor cmd.exe sees a case or a
     character changed. Raises UnsafeStep for text with characters that cannot be typed, or that no
