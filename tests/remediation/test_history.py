@@ -77,7 +77,9 @@ def test_a_restart_is_proven_by_the_channel_before_it() -> None:
     requested: tuple[str, dict[str, Any]] = ("restart_requested", {})
     now = folded(opened[0], requested, opened[1])
     assert (now.channel, now.last_channel) == ("Cmd0001", "Cmd0003")
-    assert folded(opened[0], requested, ("restart_refused", {}), opened[1]).last_channel == "Cmd0001"
+    assert (
+        folded(opened[0], requested, ("restart_refused", {}), opened[1]).last_channel == "Cmd0001"
+    )
 
 
 def test_only_the_first_plan_tells_which_keys_were_absent() -> None:

@@ -147,7 +147,7 @@ class Judge:
                 for place, value in self.wanted.items()
                 if after.get(place) != value
             ]
-            if self.world.restarts != (1, 1):
+            if self.world.restarts[0] != 1 or self.world.guest.boots < 2:
                 found.append(f"success with restarts {self.world.restarts}")
         for step in result.steps:
             place = self.steps[step.id]
@@ -157,7 +157,8 @@ class Judge:
 
     def _console(self, result: RunResult) -> list[str]:
         """Nothing of ours is open, but for what was told to stay behind."""
-        self.told |= set(re.findall(r"channel (\w+) was left behind", " ".join(result.warnings)))
+        told = re.findall(r"(channel \w+) was left behind", " ".join(result.warnings))
+        self.told |= {text.removeprefix("channel ") for text in told}
         ours = set(self.world.guest.channels) - self.orphans - self.told
         return [f"left behind: {sorted(ours)}; {result.error}"] if ours else []
 
@@ -171,7 +172,8 @@ class Judge:
         return [
             f"a piece of the password is in {name}"
             for name, text in texts.items()
-            if any(piece in text for piece in pieces) or any(p in _typed(name, text) for p in pieces)
+            if any(piece in text for piece in pieces)
+            or any(p in _typed(name, text) for p in pieces)
         ]
 
     def _good_end(self, result: RunResult, after: Flat) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from typing import Any, Self
+from unittest.mock import Mock
 
 from aiohttp import StreamReader
 from aiohttp.base_protocol import BaseProtocol
@@ -107,10 +108,17 @@ class _Call(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
             URL(request.url).raw_path_qs,
             headers=CIMultiDict(request.headers),
             payload=payload,
+            protocol=_NOBODY,
+            transport=_NOBODY,
+            writer=_NOBODY,
         )
         answer = await self._arm.handle(asked)
         assert isinstance(answer, Response)
         return _Answer(request, answer)
+
+
+_NOBODY = Mock()
+"""The connection that there is none of."""
 
 
 class _Answer(AsyncHttpResponseImpl):

@@ -62,7 +62,7 @@ def show(seed: int) -> int:
     what = matrix.scenario(seed)
     print(what)
     with tempfile.TemporaryDirectory() as folder:
-        wrong, world, results = run_virtual(matrix._play(what, Path(folder)))
+        wrong, world, results = run_virtual(matrix.perform(what, Path(folder)))
         for line in world.lines:
             meant = "" if line.meant == line.entered.line else f"   meant: {line.meant!r}"
             print(f"{line.entered.time:10.3f} {line.entered.where:8} {line.entered.line}{meant}")

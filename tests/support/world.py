@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any, Literal
 
 import pytest
 
+from serialfix.azure.identity import AzurePatience
 from serialfix.console.typist import Typist
 from serialfix.errors import GatewayClosed, GatewayRejected, SessionTakenOver, TransportError
 from serialfix.lab.build import make_vm
@@ -27,12 +29,19 @@ from serialfix.model import RunResult
 from serialfix.playbook.load import LoadedPlaybook
 from serialfix.remediation import run as runs
 from serialfix.remediation.events import Silence
+from serialfix.remediation.work import WorkPatience
 from serialfix.secrets import Secret
-from serialfix.session import Credentials
+from serialfix.session import Credentials, new_nonce
 from tests.support.nearby import NearbyAzure
 
 
 Place = Literal["start", "key", "line", "byte"]
+
+
+PATIENCE = runs.RunPatience(
+    work=WorkPatience(boot=700.0, look=25.0), restart=200.0, azure=AzurePatience()
+)
+"""As ever, but for what would only be asked again and again."""
 
 
 class Killed(BaseException):
@@ -73,12 +82,15 @@ class World:
         assert isinstance(guest, Guest)
         self.guest = guest
         self.state = state
-        self.cloud = Cloud([self.vm], delays=ArmDelays())
+        self.dice = Random(seed)
+        self.cloud = Cloud([self.vm], delays=ArmDelays(retry_after=4.0))
         self.cloud.base_url = "https://management.azure.com"
         self.mishaps = self.all_mishaps = mishaps
         self.count: Counter[str] = Counter()
         self.lines: list[Line] = []
         self.meant: str | None = None
+        self.transcripts = True
+        """Whether runs write a transcript: it takes as long as all the rest of them."""
         self.dead = False
         """Whether the process was killed."""
         self.refusals = 0
@@ -130,6 +142,9 @@ class World:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("serialfix.azure.identity.Azure", Here)
             patch.setattr("serialfix.session.Typist", Meant)
+            patch.setattr("serialfix.remediation.run.new_nonce", lambda *_: new_nonce(self.dice))
+            if not self.transcripts:
+                patch.setattr("serialfix.remediation.run.transcript", lambda *_, **__: "")
             patch.setattr("serialfix.remediation.run.GatewayTransport", lambda **o: Wire(self, **o))
             yield
 
@@ -139,6 +154,7 @@ class World:
             environ={"AZURE_SUBSCRIPTION_ID": self.vm.subscription},
             vm=self.vm.name,
             state_dir=self.state,
+            patience=PATIENCE,
             **more,
         )
 
