@@ -57,6 +57,8 @@ class Port:
     def emit(self, text: str) -> None:
         """Output; what is said in one turn of the loop goes out together."""
         data, faults = text.encode("utf-8", "replace"), self._faults()
+        if not data:
+            return
         if faults.stalls and self._rng.random() < _STALL_SHARE:
             self.stall(faults.stalls)
         if faults.nul_everywhere:

@@ -4,7 +4,7 @@ import asyncio
 from itertools import pairwise
 from random import Random
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from serialfix.lab.faults import Delays, Faults
@@ -19,6 +19,7 @@ def port(faults: Faults | None = None, delays: Delays | None = None) -> Port:
 
 
 @given(st.lists(st.text(max_size=20), max_size=10))
+@example(["", "a"])
 def test_cuts_fall_anywhere_and_lose_nothing(texts: list[str]) -> None:
     async def scenario() -> None:
         com1, pieces = port(Faults(split_writes=True)), list[bytes]()

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 from serialfix.lab.guest import PASSWORD, USERNAME
-from serialfix.lab.profiles import LST
 from serialfix.model import RegistryValue, RunResult
 from serialfix.playbook.schema import Playbook
 from serialfix.record.journal import Journal
@@ -46,6 +44,7 @@ class Judge:
         self.before = flat(world.before)
         self.orphans = set(world.guest.channels)
         self.told: set[str] = set()
+        self.killed = False
         self.wanted: Flat = {}
         self.steps: dict[str, tuple[str, str]] = {}
         for step in playbook.steps:
@@ -54,19 +53,22 @@ class Judge:
             self.wanted[place] = step.registry.wanted
             self.steps[step.id] = place
 
-    def look(self, result: RunResult, *, healed: bool = False) -> None:
-        """After a run; `healed`: nothing was wrong in it."""
+    def look(self, result: RunResult | None, *, healed: bool = False) -> None:
+        """After a run, None when it was killed; `healed`: nothing was wrong in it."""
         after = flat(self.world.guest.registry.dump())
         prefix = "resumed: " if healed else ""
         checks = [
             *self._lines(),
             *self._registry(after),
             *self._journal(after),
-            *self._outcome(result, after),
-            *self._console(result),
             *self._secrets(result),
-            *(self._good_end(result, after) if healed else ()),
         ]
+        if result is not None:
+            checks += self._outcome(result, after) + self._console(result)
+        else:
+            self.killed = True
+        if result is not None and healed:
+            checks += self._good_end(result)
         self.wrong += [prefix + text for text in checks]
 
     def _lines(self) -> list[str]:
@@ -159,13 +161,18 @@ class Judge:
         """Nothing of ours is open, but for what was told to stay behind."""
         told = re.findall(r"(channel \w+) was left behind", " ".join(result.warnings))
         self.told |= {text.removeprefix("channel ") for text in told}
+        if self.killed:  # who is killed before the channel's name is known can tell nobody
+            others = re.findall(
+                r"channels are open on this VM \((.*?)\)", " ".join(result.warnings)
+            )
+            self.told |= {name for names in others for name in names.split(", ")}
         ours = set(self.world.guest.channels) - self.orphans - self.told
         return [f"left behind: {sorted(ours)}; {result.error}"] if ours else []
 
-    def _secrets(self, result: RunResult) -> list[str]:
+    def _secrets(self, result: RunResult | None) -> list[str]:
         """No eight characters of the password in a row, in no file and in no result."""
         pieces = [PASSWORD[at : at + 8] for at in range(len(PASSWORD) - 7)]
-        texts = {"result": json.dumps(run_json(result))}
+        texts = {"result": json.dumps(run_json(result)) if result else ""}
         for path in self.world.state.rglob("*"):
             if path.is_file():
                 texts[path.name] = path.read_text("utf-8", "replace")
@@ -176,7 +183,7 @@ class Judge:
             or any(p in _typed(name, text) for p in pieces)
         ]
 
-    def _good_end(self, result: RunResult, after: Flat) -> list[str]:
+    def _good_end(self, result: RunResult) -> list[str]:
         """In a world that is well a run is completed, unless nobody can know of its restart."""
         error = result.error or {}
         if result.exit_code == 0 or _UNKNOWN_RESTART in error.get("message", ""):
@@ -198,6 +205,3 @@ def _typed(name: str, text: str) -> str:
 def _on_disk(key: str) -> str:
     path = key.lower().replace("hklm\\", "hkey_local_machine\\", 1)
     return path.replace("currentcontrolset", "controlset001")
-
-
-__all__ = ["LST", "Judge", "Path", "flat"]

@@ -8,6 +8,7 @@ by what the lab knows to be true. The first seeds enumerate single faults, those
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -28,7 +29,7 @@ from serialfix.playbook.load import LoadedPlaybook, load_playbook, parse_playboo
 from serialfix.virtual_time import run_virtual
 from tests.support.judge import Judge
 from tests.support.rig import RDP_RESET
-from tests.support.world import Mishap, Place, World, take_over
+from tests.support.world import Killed, Mishap, Place, World, kill, take_over
 
 
 HOURS = 3 * 3600.0
@@ -161,6 +162,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("a refused token", _refuse_once, _ALWAYS),
     Fault("an unreachable port", _unreachable),
     Fault("a take-over", take_over),
+    Fault("a kill", kill),
     # SAC
     _faults("silence", sac_absent="silence"),
     _faults("a health report", sac_absent="health_report"),
@@ -199,10 +201,11 @@ _RENDERERS: Mapping[Renderer, tuple[str, ...]] = {
     "conpty": ("ws2022", "ws2025"),
 }
 _LANGUAGES: tuple[Language, ...] = ("en", "fr", "nl", "de", "ja")
-SINGLES = [
+Wrong = tuple[tuple[Fault, ...], Renderer]
+SINGLES: list[Wrong] = [
     ((fault,), renderer) for _, fault, renderer in product(range(VARIANTS), FAULTS, _RENDERERS)
 ]
-PAIRS = [
+PAIRS: list[Wrong] = [
     (pair, renderer)
     for pair, renderer in product(combinations_with_replacement(FAULTS, 2), _RENDERERS)
 ]
@@ -279,7 +282,7 @@ def play(seed: int, *, quick: bool = False) -> list[str]:
     folder = tempfile.mkdtemp(prefix="serialfix-", dir=memory if memory.is_dir() else None)
     try:
         wrong, _, _ = run_virtual(perform(what, Path(folder), quick=quick))
-    except Exception as error:  # whatever it is, it is what the matrix looks for
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what the matrix looks for
         wrong = [f"{type(error).__name__}: {error}"]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -316,12 +319,13 @@ async def perform(
     world.transcripts = not quick
     await world.boot(20.0)
     judge = Judge(world, playbook(whole=what.whole).playbook)
-    results = []
+    results: list[RunResult] = []
     async with asyncio.timeout(HOURS):
-        results.append(await world.run(playbook(whole=what.whole)))
+        with contextlib.suppress(Killed):
+            results.append(await world.run(playbook(whole=what.whole)))
     await asyncio.sleep(5.0)
-    judge.look(results[-1])
-    if results[-1].exit_code and not (quick and what.seed % 3):
+    judge.look(results[-1] if results else None)
+    if not results or (results[-1].exit_code and not (quick and what.seed % 3)):
         await heal(world)
         async with asyncio.timeout(HOURS):
             results.append(await world.resume())

@@ -7,6 +7,7 @@ lab's answers to them. Only the bytes of HTTP are not made.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any, Self
 from unittest.mock import Mock
@@ -36,6 +37,8 @@ class NearbyAzure(Azure):
     """Signed in to the ARM of `cloud`."""
 
     cloud: Cloud
+    alive: Callable[[], None]
+    """Raises when the process is no more, so that it asks for nothing."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -54,7 +57,7 @@ class NearbyAzure(Azure):
                 subscription_id,
                 self.endpoint,
                 polling_interval=self.patience.poll,
-                transport=_Call(self._arm),
+                transport=_Call(self._arm, self.alive),
                 policies=pipeline.build(
                     self._sign_in,
                     f"{BASE}/.default",
@@ -84,8 +87,9 @@ class _Signed:
 class _Call(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
     """Hands a request to the lab's handler."""
 
-    def __init__(self, arm: Arm) -> None:
+    def __init__(self, arm: Arm, alive: Callable[[], None]) -> None:
         self._arm = arm
+        self._alive = alive
 
     async def open(self) -> None:
         """Nothing to open."""
@@ -98,6 +102,7 @@ class _Call(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
 
     async def send(self, request: HttpRequest, **_options: Any) -> AsyncHttpResponse:
         """One exchange."""
+        self._alive()
         body = request.content or b""
         data = body.encode() if isinstance(body, str) else bytes(body)
         payload = StreamReader(BaseProtocol(asyncio.get_running_loop()), limit=2**16)
@@ -113,6 +118,7 @@ class _Call(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
             writer=_NOBODY,
         )
         answer = await self._arm.handle(asked)
+        self._alive()
         assert isinstance(answer, Response)
         return _Answer(request, answer)
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -27,6 +27,7 @@ from serialfix.lab.guest import PASSWORD, USERNAME, Entered, Guest
 from serialfix.lab.switches import ArmDelays
 from serialfix.model import RunResult
 from serialfix.playbook.load import LoadedPlaybook
+from serialfix.record.journal import Journal, Record
 from serialfix.remediation import run as runs
 from serialfix.remediation.events import Silence
 from serialfix.remediation.work import WorkPatience
@@ -35,7 +36,8 @@ from serialfix.session import Credentials, new_nonce
 from tests.support.nearby import NearbyAzure
 
 
-Place = Literal["start", "key", "line", "byte"]
+Place = Literal["start", "key", "line", "byte", "before", "after"]
+"""`before` and `after` the journal's n-th record is on disk."""
 
 
 PATIENCE = runs.RunPatience(
@@ -51,7 +53,7 @@ class Killed(BaseException):
 @dataclass(frozen=True)
 class Mishap:
     """Something that happens at a place: before the run, or with the n-th key that is sent, line
-    that is entered, or byte that comes."""
+    that is entered, byte that comes, or record of the journal."""
 
     name: str
     act: Callable[[World], None]
@@ -133,20 +135,45 @@ class World:
 
         class Here(NearbyAzure):
             cloud = world.cloud
+            alive = staticmethod(world.alive)
 
         class Meant(Typist):
             def __init__(self, line: str, prompt: str, *args: Any, **options: Any) -> None:
                 world.meant = "*" * len(line) if options.get("secret") else line
                 super().__init__(line, prompt, *args, **options)
 
+        journals: list[Journal] = []
+        append = Journal.append
+
+        def noted(journal: Journal, kind: str, /, **facts: Any) -> Record:
+            journals.append(journal)
+            world.alive()
+            world.passed("before")
+            world.alive()
+            record = append(journal, kind, **facts)
+            world.passed("after")
+            world.alive()
+            return record
+
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Journal, "append", noted)
             patch.setattr("serialfix.azure.identity.Azure", Here)
             patch.setattr("serialfix.session.Typist", Meant)
             patch.setattr("serialfix.remediation.run.new_nonce", lambda *_: new_nonce(self.dice))
             if not self.transcripts:
                 patch.setattr("serialfix.remediation.run.transcript", lambda *_, **__: "")
             patch.setattr("serialfix.remediation.run.GatewayTransport", lambda **o: Wire(self, **o))
-            yield
+            try:
+                yield
+            finally:
+                if world.dead:  # what the system does for a process that ends
+                    journals[0].close()
+                    world.dead = False
+
+    def alive(self) -> None:
+        """Raises Killed when the process is no more."""
+        if self.dead:
+            raise Killed
 
     def options(self, **more: Any) -> runs.RunOptions:
         return runs.RunOptions(
@@ -201,7 +228,7 @@ class Wire:
     async def connect(self) -> None:
         await self.close()
         world = self._world
-        self._alive()
+        world.alive()
         await self._connect_url()
         await self._token()
         if world.refusals:
@@ -213,10 +240,6 @@ class Wire:
             self._queue.put_nowait(past)
         world.guest.listen(self._heard)
 
-    def _alive(self) -> None:
-        if self._world.dead:
-            raise Killed
-
     def _heard(self, data: bytes) -> None:
         self._queue.put_nowait(data)
         self._world.passed("byte", len(data))
@@ -225,14 +248,14 @@ class Wire:
         if not self._up and self._queue.empty():
             raise self._error
         data = await self._queue.get()
-        self._alive()
+        self._world.alive()
         if data is None:
             raise self._error
         return data
 
     async def send(self, keys: bytes, *, secret: bool = False) -> None:
         for byte in keys:
-            self._alive()
+            self._world.alive()
             if not self._up:
                 raise self._error
             self._world.passed("key")
@@ -269,6 +292,3 @@ def kill(world: World) -> None:
     world.dead = True
     if world.wire is not None:
         world.wire.cut()
-
-
-__all__ = ["Killed", "Line", "Mishap", "Place", "Wire", "World", "field", "kill", "take_over"]
