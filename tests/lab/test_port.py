@@ -4,7 +4,7 @@ import asyncio
 from itertools import pairwise
 from random import Random
 
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from serialfix.lab.faults import Delays, Faults
@@ -19,7 +19,6 @@ def port(faults: Faults | None = None, delays: Delays | None = None) -> Port:
 
 
 @given(st.lists(st.text(max_size=20), max_size=10))
-@example(["", "a"])
 def test_cuts_fall_anywhere_and_lose_nothing(texts: list[str]) -> None:
     async def scenario() -> None:
         com1, pieces = port(Faults(split_writes=True)), list[bytes]()
@@ -30,6 +29,17 @@ def test_cuts_fall_anywhere_and_lose_nothing(texts: list[str]) -> None:
         assert b"".join(pieces) == "".join(texts).encode() == com1.history(10_000)
 
     run_virtual(scenario())
+
+
+@virtual
+async def test_to_say_nothing_stops_nothing() -> None:
+    com1, pieces = port(Faults(split_writes=True)), list[bytes]()
+    com1.listen(pieces.append)
+    com1.emit("")
+    await asyncio.sleep(0)
+    com1.emit("heard")
+    await asyncio.sleep(1)
+    assert b"".join(pieces) == b"heard"
 
 
 @virtual
