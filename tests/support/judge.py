@@ -74,7 +74,9 @@ class Judge:
     def _lines(self) -> list[str]:
         """What was entered is what was meant; nothing in anybody else's channel."""
         found = []
-        doubled = any("doubled" in m.name or "tripled" in m.name for m in self._mishaps())
+        names = " ".join(mishap.name for mishap in self.world.all_mishaps)
+        # an Enter that comes twice, or behind a lock that came with it, is an empty answer
+        empty = any(word in names for word in ("doubled", "tripled", "lock", "idle"))
         for line in self.world.lines:
             where, text = line.entered.where, line.entered.line
             if where == "SAC":
@@ -82,7 +84,7 @@ class Judge:
             elif where == "!SAC":
                 good = HARMLESS_AT_BANG_SAC.fullmatch(text) is not None
             elif where == "login":
-                good = text == line.meant or (doubled and not text)
+                good = text == line.meant or (empty and not text)
                 good &= text in ("", USERNAME, "*" * len(PASSWORD)) or not good
             elif where in self.orphans and self.world.guest.boots == 1:
                 good = False
@@ -91,9 +93,6 @@ class Judge:
             if not good:
                 found.append(f"entered at {where}: {text!r}, meant: {line.meant!r}")
         return found
-
-    def _mishaps(self) -> Any:
-        return self.world.all_mishaps
 
     def _registry(self, after: Flat) -> list[str]:
         """Nothing outside of the playbook; each of its values is as it was, or as wanted."""
@@ -189,7 +188,7 @@ class Judge:
         if result.exit_code == 0 or _UNKNOWN_RESTART in error.get("message", ""):
             return []
         broken = {"a failed restart", "a restart without end", "a lost operation"}
-        if result.exit_code == 8 and broken & {m.name for m in self._mishaps()}:
+        if result.exit_code == 8 and broken & {m.name for m in self.world.all_mishaps}:
             return []
         return [f"not completed: {error.get('slug')}: {error.get('message')}"]
 
