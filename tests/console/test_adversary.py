@@ -27,7 +27,13 @@ import serialfix.session
 from serialfix.console import cmd, sac
 from serialfix.console.machine import Console, Patience, Step
 from serialfix.console.typist import Typist
-from serialfix.errors import ConsoleError, MachineMisuse, SerialfixError, SessionTakenOver
+from serialfix.errors import (
+    ConsoleError,
+    GatewayClosed,
+    MachineMisuse,
+    SerialfixError,
+    SessionTakenOver,
+)
 from serialfix.lab.faults import Delays, Faults
 from serialfix.lab.guest import PASSWORD, USERNAME, Guest
 from serialfix.lab.profiles import PROFILES
@@ -167,6 +173,9 @@ class Watched(Wired):
         await super().send(often, secret=secret)
 
 
+LINES = ("ver", "hostname", "reg query HKLM\\SYSTEM\\Select", "cd", "dir aa")
+
+
 class Sessions(RuleBasedStateMachine):
     """A real session with a guest of the lab, in virtual time, a moment at a time."""
 
@@ -176,8 +185,9 @@ class Sessions(RuleBasedStateMachine):
         faults=st.sampled_from(
             [Faults(), Faults(drop_repeats=0.125), Faults(lose_keys=0.05), Faults(late_keys=0.3)]
         ),
+        steps=st.integers(0, 4),
     )
-    def begin(self, profile: str, seed: int, faults: Faults) -> None:
+    def begin(self, profile: str, seed: int, faults: Faults, steps: int) -> None:
         self.patch = pytest.MonkeyPatch()
         self.runner = asyncio.Runner(loop_factory=VirtualTimeLoop)
         self.guest = Guest(profile=PROFILES[profile], seed=seed, faults=faults, delays=Delays())
@@ -202,6 +212,8 @@ class Sessions(RuleBasedStateMachine):
             await asyncio.sleep(5)
 
         self.runner.run(boot())
+        for _ in range(steps):
+            self.go_on("on", "ver")
 
     def teardown(self) -> None:
         async def end() -> None:
@@ -231,16 +243,12 @@ class Sessions(RuleBasedStateMachine):
 
     # --- what the driver does, in the order in which it does it ----------------------------------
 
-    @rule(
-        what=st.sampled_from(["on", "on", "on", "leave"]),
-        line=st.sampled_from(["ver", "hostname", "reg query HKLM\\SYSTEM\\Select", "cd", "dir aa"]),
-    )
+    @rule(what=st.sampled_from(["on", "on", "on", "leave"]), line=st.sampled_from(LINES))
     def ask(self, what: str, line: str) -> None:
+        """The next thing, when the one before has ended."""
         if self.task is not None and not self.task.done():
             return
-        if self.task is not None:
-            self._ended(self.task)
-            self.task = None
+        self._ended()
         if what == "leave" and self.stage in ("open", "ours"):
             self._start("left", self.session.leave())
         elif self.stage in ("apart", "left"):
@@ -254,6 +262,12 @@ class Sessions(RuleBasedStateMachine):
         elif self.stage == "ours":
             self._start("ours", self.session.run(line))
 
+    @rule(what=st.sampled_from(["on", "on", "on", "leave"]), line=st.sampled_from(LINES))
+    def go_on(self, what: str, line: str) -> None:
+        """The same, to its end."""
+        self.ask(what, line)
+        self.come_to_an_end()
+
     _credentials = Credentials(USERNAME, Secret(PASSWORD, "guest_password"))
 
     def _start(self, goal: str, work: Coroutine[Any, Any, Any]) -> None:
@@ -261,8 +275,10 @@ class Sessions(RuleBasedStateMachine):
         self.task = self.runner.get_loop().create_task(work)
         self.pass_time(0.01)
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        error = task.exception()
+    def _ended(self) -> None:
+        if self.task is None:
+            return
+        error, self.task = self.task.exception(), None
         assert error is None or isinstance(error, SerialfixError), error
         assert not isinstance(error, MachineMisuse), error
         self.stage = "apart" if error else self.goal
@@ -275,7 +291,7 @@ class Sessions(RuleBasedStateMachine):
 
     @rule()
     def come_to_an_end(self) -> None:
-        """Without further ado."""
+        """What is under way, without further ado."""
         if self.task is not None and not self.task.done():
 
             async def wait() -> None:
@@ -299,24 +315,23 @@ class Sessions(RuleBasedStateMachine):
 
         self.runner.run(say())
 
-    @rule(act=st.sampled_from(["murmur", "stall", "switch_away", "lock", "bugcheck", "reset"]))
+    @rule(
+        act=st.sampled_from(
+            ["murmur", "stall", "switch_away", "lock", "bugcheck", "reset", "drop", "take-over"]
+        )
+    )
     def something_happens(self, act: str) -> None:
         async def happen() -> None:
-            getattr(self.guest, act)(*([2.0] if act == "stall" else []))
+            match act:
+                case "drop" | "take-over":
+                    self.wire.error = GatewayClosed if act == "drop" else SessionTakenOver
+                    self.wire.cut()
+                case "stall":
+                    self.guest.stall(2.0)
+                case _:
+                    getattr(self.guest, act)()
 
         self.runner.run(happen())
-
-    @rule()
-    def drop(self) -> None:
-        self.runner.run(self._cut())
-
-    @rule()
-    def be_taken_over(self) -> None:
-        self.wire.error = SessionTakenOver
-        self.runner.run(self._cut())
-
-    async def _cut(self) -> None:
-        self.wire.cut()
 
     # --- what never happens ----------------------------------------------------------------------
 

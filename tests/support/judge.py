@@ -82,7 +82,9 @@ class Judge:
             if where == "SAC":
                 good = HARMLESS_AT_SAC.fullmatch(text) is not None
             elif where == "!SAC":
-                good = HARMLESS_AT_BANG_SAC.fullmatch(text) is not None
+                good = any(
+                    known.fullmatch(text) for known in (HARMLESS_AT_BANG_SAC, HARMLESS_AT_SAC)
+                )
             elif where == "login":
                 good = text == line.meant or (empty and not text)
                 good &= text in ("", USERNAME, "*" * len(PASSWORD)) or not good
