@@ -60,6 +60,10 @@ STALE = (
 )
 
 
+AGENT = "\r\n2026-01-05T08:00:07.114Z EC2Launch: Windows is Ready to use\r\n"
+"""What an agent that writes to COM1 says whenever it likes (§8, [AWS])."""
+
+
 def bugcheck(machine_info: str) -> str:
     """A crash as a real server printed it: XML, `!SAC>`, the text, the dump's progress (§2.3)."""
     return (

@@ -25,6 +25,8 @@ class Faults:
     """Probability that in a CMD channel the second of two equal keys comes two or three times."""
     lose_keys: float = 0.0
     """Probability that a byte is lost on the port, wherever it goes."""
+    double_keys: float = 0.0
+    """Probability that a byte comes twice on the port, wherever it goes."""
     late_keys: float = 0.0
     """Every byte is late by up to this; the order is kept."""
     eat_first_keys: float = 0.0
@@ -35,6 +37,8 @@ class Faults:
     """Output is cut at any byte: inside escapes, UTF-8, CR LF."""
     nul_everywhere: bool = False
     """NUL bytes at random places, not only at the end of what sacsess writes (§5)."""
+    stalls: float = 0.0
+    """Now and then all output stands still for so long; then it comes at once."""
     stale_backlog: bool = False
     """The port's history starts with an old session: banner, prompts, channel names, answers."""
     utf8_everywhere: bool = False
@@ -59,6 +63,12 @@ class Faults:
     """Somebody's text that already stands behind `SAC>`."""
     unsolicited_switch_after: int = 0
     """At the n-th entered line the port switches to SAC by itself."""
+    no_repaint: bool = False
+    """A CMD channel that comes into view again is not painted."""
+    noise_after: int = 0
+    """At the n-th entered line an agent that fights for the port writes on it (§8)."""
+    murmur_after: int = 0
+    """At the n-th entered line a program in the background prints into the channel in view."""
     login_refused: bool = False
     """No credentials are good."""
 

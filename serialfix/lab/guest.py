@@ -103,6 +103,35 @@ class Guest:
         """The last output, listened to or not."""
         return self._port.history(limit)
 
+    def interject(self, text: str = bootscreens.AGENT) -> None:
+        """Something else writes on the port: on the wire, and in nobody's picture (§8)."""
+        self._port.emit(text)
+
+    def murmur(self, text: str = "\r\nbackup: 3 files copied\r\n") -> None:
+        """A program in the background prints into the channel in view."""
+        if self._sac is not None:
+            self._sac.murmur(text)
+
+    def stall(self, seconds: float) -> None:
+        """Output stands still for so long."""
+        self._port.stall(seconds)
+
+    def switch_away(self) -> None:
+        """What SAC's time-out or another person does: SAC's banner is suddenly there."""
+        if self._sac is not None:
+            self._sac.switch_away()
+
+    def lock(self) -> None:
+        """What `lock` at SAC does: all CMD channels ask for the credentials again."""
+        if self._sac is not None:
+            for session in self._sac.sessions:
+                session.lock()
+
+    @property
+    def channels(self) -> list[str]:
+        """The CMD channels there are."""
+        return [session.name for session in self._sac.sessions] if self._sac else []
+
     def _deliver(self, data: bytes) -> None:
         if self._sac is not None:
             self._sac.feed(data)
@@ -241,14 +270,12 @@ class Guest:
         for at, what in (
             (faults.reboot_after, self._restart_itself),
             (faults.bugcheck_after, self.bugcheck),
-            (faults.unsolicited_switch_after, self._switch_away),
+            (faults.unsolicited_switch_after, self.switch_away),
+            (faults.noise_after, self.interject),
+            (faults.murmur_after, self.murmur),
         ):
             if at == count:  # before the command has done its work, or just after
                 self._timers.after(self._rng.uniform(0, 2 * self._delays.command), what)
-
-    def _switch_away(self) -> None:
-        if self._sac is not None:
-            self._sac.switch_away()
 
     # !SAC
 

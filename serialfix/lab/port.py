@@ -15,6 +15,7 @@ _HISTORY = 1 << 20
 _RING = 1024
 _SLICE = 0.01  # seconds of a slow link that go out together
 _NUL_SHARE = 0.05
+_STALL_SHARE = 0.02
 
 Sink = Callable[[bytes], None]
 
@@ -30,6 +31,7 @@ class Port:
         self._history = bytearray()
         self._out = bytearray()
         self._flushing = False
+        self._still_until = float("-inf")
         self._received = bytearray()
         self._late: deque[int] = deque()
         self._last_arrival = 0.0
@@ -48,10 +50,18 @@ class Port:
         """Put bytes into the history that nobody was sent."""
         self._history += data
 
+    def stall(self, seconds: float) -> None:
+        """Output stands still for so long; nothing of it is lost."""
+        self._still_until = asyncio.get_running_loop().time() + seconds
+
     def emit(self, text: str) -> None:
         """Output; what is said in one turn of the loop goes out together."""
-        data = text.encode("utf-8", "replace")
-        if self._faults().nul_everywhere:
+        data, faults = text.encode("utf-8", "replace"), self._faults()
+        if not data:
+            return
+        if faults.stalls and self._rng.random() < _STALL_SHARE:
+            self.stall(faults.stalls)
+        if faults.nul_everywhere:
             data = b"".join(
                 bytes((byte, 0)) if self._rng.random() < _NUL_SHARE else bytes((byte,))
                 for byte in data
@@ -62,6 +72,10 @@ class Port:
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._still_until:
+            loop.call_at(self._still_until, self._flush)
+            return
         speed = self._delays.link_speed
         count = max(1, int(speed * _SLICE)) if speed else len(self._out)
         if self._faults().split_writes:
@@ -72,7 +86,7 @@ class Port:
         del self._history[:-_HISTORY]
         if self._out:
             pause = len(piece) / speed if speed else 0.0
-            asyncio.get_running_loop().call_later(pause, self._flush)
+            loop.call_later(pause, self._flush)
         else:
             self._flushing = False
         if self._sink is not None:
@@ -84,6 +98,11 @@ class Port:
         """Keys on their way to SAC, which looks every few milliseconds (§7)."""
         faults, now = self._faults(), asyncio.get_running_loop().time()
         kept = bytes(byte for byte in data if self._rng.random() >= faults.lose_keys)
+        if faults.double_keys:
+            kept = b"".join(
+                bytes((byte, byte)) if self._rng.random() < faults.double_keys else bytes((byte,))
+                for byte in kept
+            )
         if not faults.late_keys:
             self._arrive(kept, timers, deliver)
             return

@@ -134,6 +134,12 @@ class Sac:
         if self._current != 0:
             self.switch(0)
 
+    def murmur(self, text: str) -> None:
+        """A program in the background of the channel in view prints."""
+        session = self._slots[self._current]
+        if session is not None:
+            session.murmur(text)
+
     def _view(self) -> None:
         self._banner = False
         session = self._slots[self._current]

@@ -67,7 +67,8 @@ class Session:
         first = not self._viewed.is_set()
         self._viewed.set()
         if self._renderer is not None and not self._locked.is_set():
-            self._emit(self, self._renderer.repaint())
+            if not self._machine.faults().no_repaint:
+                self._emit(self, self._renderer.repaint())
         elif not first:
             self._emit(self, self._cells.paint())
 
@@ -81,6 +82,11 @@ class Session:
             if not self._in_view:
                 self._viewed.clear()
             self._locked.set()
+
+    def murmur(self, text: str) -> None:
+        """A program in the background prints; the line that is being typed goes on behind it."""
+        if self._shell is not None:
+            self._shell.console.write(text)
 
     def kill(self) -> None:
         """The channel is closed from outside."""

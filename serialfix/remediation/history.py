@@ -38,6 +38,7 @@ class Standing:
     channel: str | None = None
     """The channel that is still open, as far as the journal knows."""
     last_channel: str | None = None
+    """The last one before the restart was asked for: channels that count anew prove it."""
     prompt: str = ""
     restart_requested: bool = False
     restart_token: str | None = None
@@ -47,6 +48,12 @@ class Standing:
     undo_of: str | None = None
     asked: dict[str, Any] = field(default_factory=dict)
     """The options that decide what a run does, by their names in RunOptions."""
+
+    def use(self, channel: str) -> None:
+        """Our channel is this one now."""
+        self.channel = channel
+        if not self.restart_requested:
+            self.last_channel = channel
 
     @property
     def touched(self) -> str:
@@ -85,10 +92,10 @@ def fold(records: Iterable[Record]) -> Standing:
             case "step_verified":
                 now.verified.add(record["step"])
             case "channel_opened":
-                now.channel = now.last_channel = record["channel"]
+                now.use(record["channel"])
                 now.prompt = record["prompt"]
             case "rejoined":
-                now.channel = now.last_channel = record["channel"]
+                now.use(record["channel"])
             case "left":
                 now.channel = None if record["clean"] else now.channel
             case "restart_requested":

@@ -267,15 +267,12 @@ class _Run:
             return  # all was verified before the restart was asked for
         purpose = Purpose.CHECK if self._options.check else Purpose.APPLY
         work = self._work = self._session(azure, purpose)
-        if self._before.channel is not None:
-            work.session.channel = self._before.channel
-            work.session.prompt = self._before.prompt
         if self._options.check:
             await work.check()
         else:
             await work.apply(
                 lambda plan: self._decide(azure, facts, plan),
-                reclaim=self._before.channel is not None,
+                reclaim=self._left_open(purpose) is not None,
             )
 
     async def _decide(self, azure: Azure, facts: VmFacts, plan: Plan) -> bool:
@@ -336,7 +333,7 @@ class _Run:
                 "nonce": nonce,
                 "username": guest.username,
                 "domain": guest.domain,
-                "reclaim": self._before.channel if purpose is Purpose.APPLY else None,
+                "reclaim": self._left_open(purpose),
                 "reclaim_prompt": self._before.prompt,
                 "former_channel": self._last_channel(),
                 "earlier": sorted(self._earlier()),
@@ -373,6 +370,8 @@ class _Run:
             patience=self._patience.console,
             marker=cast.marker,
         )
+        if (left := self._left_open(purpose)) is not None:
+            session.channel, session.prompt = left, self._before.prompt
         return Work(
             playbook=self._playbook,
             session=session,
@@ -384,6 +383,11 @@ class _Run:
             patience=self._patience.work,
             guest_patience=self._patience.guest,
         )
+
+    def _left_open(self, purpose: Purpose) -> str | None:
+        """The channel that a former process left open in this part of the run."""
+        proving = purpose is Purpose.PROVE
+        return self._before.channel if proving == self._before.restart_requested else None
 
     def _earlier(self) -> dict[str, Any]:
         """Former values of the steps that an earlier process of this run entered."""
@@ -418,7 +422,10 @@ class _Run:
             )
             await self._restart.once(now, run_id=self._folder.run_id)
             self._proof = self._session(azure, Purpose.PROVE)
-            await self._proof.prove(former_channel=now.last_channel)
+            await self._proof.prove(
+                former_channel=now.last_channel,
+                reclaim=self._left_open(Purpose.PROVE) is not None,
+            )
         except SerialfixError as error:
             if isinstance(error, RestartError | MachineMisuse):
                 raise

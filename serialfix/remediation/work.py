@@ -140,15 +140,16 @@ class Work:
                 await self._prove(values=bool(plan.changes))
                 self._require_proof("without a restart")
 
-    async def prove(self, *, former_channel: str | None) -> None:
+    async def prove(self, *, former_channel: str | None, reclaim: bool = False) -> None:
         """After a restart: attach until the guest answers, and prove that all holds.
 
         `former_channel` is the channel used before; a restart begins to count anew, which proves
-        it (sac.md §3), while a repainted boot banner proves nothing (§6.1).
+        it (sac.md §3), while a repainted boot banner proves nothing (§6.1). `reclaim` goes back to
+        the channel of a former process, which made the proof and could not leave.
         Raises RestartError.
         """
         async with self._session_end():
-            await self._come_back(former_channel)
+            await self._come_back(former_channel, reclaim=reclaim)
             self._observer.phase("prove")
             try:
                 await self._prove(values=True)
@@ -172,14 +173,14 @@ class Work:
             await self._leave()
             self.session.marker(OUTCOME + ended)
 
-    async def _come_back(self, former_channel: str | None) -> None:
+    async def _come_back(self, former_channel: str | None, *, reclaim: bool) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience.boot
         looks = 0
         while True:
             pause = self._patience.look
             try:
-                await self._attach()
+                await self._attach(reclaim=reclaim and self.session.channel is not None)
                 if counts_anew(former_channel, self.session.channel):
                     break
                 looks += 1

@@ -145,6 +145,37 @@ async def test_the_port_switches_to_sac_by_itself() -> None:
     assert at.rows[-4].startswith("Ping statistics")  # it went on meanwhile
 
 
+@pytest.mark.parametrize("profile", ["ws2019", "ws2022"])
+@virtual
+async def test_an_agent_writes_on_the_port_at_the_nth_line(profile: str) -> None:
+    """On the wire only: no window knows of it, so the next painting of that place wipes it."""
+    at = Terminal(profile, faults=Faults(noise_after=6))
+    await at.open()
+    assert b"EC2Launch: Windows is Ready to use" in await at.type("cls\r")
+    at.guest.faults = Faults()
+    await at.type(b"\x1b\t0 ")
+    await at.type("ch -sn Cmd0001\r")
+    await at.type(" ")
+    assert "EC2Launch" not in "".join(at.rows)
+
+
+@virtual
+async def test_a_program_in_the_background_prints_at_the_nth_line() -> None:
+    at = Terminal(faults=Faults(murmur_after=6))
+    await at.open()
+    await at.type("cd\r")
+    assert any("backup: 3 files copied" in row for row in at.rows)
+
+
+@virtual
+async def test_output_that_stands_still() -> None:
+    at = Terminal()
+    await at.open()
+    at.guest.stall(5.0)
+    assert await at.type("hostname\r", wait=4.5) == b""
+    assert b"WIN-LAB01" in await at.type("", wait=1)
+
+
 @virtual
 async def test_a_slow_boot() -> None:
     at = Terminal(faults=Faults(slow_boot=100))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from random import Random
 
 from hypothesis import given
@@ -28,6 +29,17 @@ def test_cuts_fall_anywhere_and_lose_nothing(texts: list[str]) -> None:
         assert b"".join(pieces) == "".join(texts).encode() == com1.history(10_000)
 
     run_virtual(scenario())
+
+
+@virtual
+async def test_to_say_nothing_stops_nothing() -> None:
+    com1, pieces = port(Faults(split_writes=True)), list[bytes]()
+    com1.listen(pieces.append)
+    com1.emit("")
+    await asyncio.sleep(0)
+    com1.emit("heard")
+    await asyncio.sleep(1)
+    assert b"".join(pieces) == b"heard"
 
 
 @virtual
@@ -95,6 +107,26 @@ async def test_a_nul_ends_a_poll() -> None:
 async def test_keys_get_lost() -> None:
     got = await receive(port(Faults(lose_keys=0.2)), b"x" * 500)
     assert 300 < len(got) < 480
+
+
+@virtual
+async def test_keys_come_twice() -> None:
+    got = await receive(port(Faults(double_keys=0.2)), bytes(range(32, 96)) * 5)
+    assert 340 < len(got) < 440
+    assert bytes(dict.fromkeys(got)) == bytes(range(32, 96))
+
+
+@virtual
+async def test_output_stands_still_and_nothing_of_it_is_lost() -> None:
+    com1, got = port(Faults(stalls=3.0)), list[tuple[float, bytes]]()
+    com1.listen(lambda data: got.append((asyncio.get_running_loop().time(), data)))
+    for number in range(300):
+        com1.emit(f"{number};")
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(10)
+    assert b"".join(data for _, data in got) == b"".join(b"%d;" % n for n in range(300))
+    pauses = [later - now for (now, _), (later, _) in pairwise(got)]
+    assert 1 < sum(pause > 2.8 for pause in pauses) < 12
 
 
 @virtual

@@ -146,6 +146,34 @@ async def test_a_live_session_of_somebody_else() -> None:
 
 
 @virtual
+async def test_a_channel_that_is_not_painted_again() -> None:
+    at = Terminal(faults=Faults(no_repaint=True))
+    await at.open()
+    await at.type(b"\x1b\t0 ")
+    await at.type("ch -sn Cmd0001\r")
+    assert await at.type(" ") == b""
+    assert b"WIN-LAB01" in await at.type("hostname\r")
+
+
+@pytest.mark.parametrize("profile", ["ws2019", "ws2022"])
+@virtual
+async def test_a_program_in_the_background_moves_the_prompt(profile: str) -> None:
+    """The line goes on where the text of the other ended, and is entered as a whole."""
+    at = Terminal(profile)
+    await at.open()
+    await at.type("host")
+    at.guest.murmur("\r\none file copied\r\n")
+    await at.type("name", wait=0.2)
+    assert at.rows[-3:] == [PROMPT + "host", "one file copied", "name"]
+    await at.type("\r")
+    assert at.guest.entered[-1].line == "hostname"
+    await at.type(b"\x1b\t0 ")
+    at.guest.murmur("nobody sees it")
+    await asyncio.sleep(0.2)
+    assert "nobody" not in "".join(at.rows)  # SAC is in view
+
+
+@virtual
 async def test_repeated_keys_are_lost_when_they_come_fast() -> None:
     at = Terminal("ws2019", faults=Faults(drop_repeats=1.0))
     await at.open()

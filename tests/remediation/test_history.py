@@ -68,6 +68,20 @@ def test_the_restart_is_followed() -> None:
     assert (now.restart_token, now.restart_operation, now.restart_done) == ("t", "op", True)
 
 
+def test_a_restart_is_proven_by_the_channel_before_it() -> None:
+    """The proof opens a channel too: when it is made again, that one proves nothing."""
+    opened = [
+        ("channel_opened", {"channel": f"Cmd000{number}", "prompt": "q>", "others": []})
+        for number in (3, 1)
+    ]
+    requested: tuple[str, dict[str, Any]] = ("restart_requested", {})
+    now = folded(opened[0], requested, opened[1])
+    assert (now.channel, now.last_channel) == ("Cmd0001", "Cmd0003")
+    assert (
+        folded(opened[0], requested, ("restart_refused", {}), opened[1]).last_channel == "Cmd0001"
+    )
+
+
 def test_only_the_first_plan_tells_which_keys_were_absent() -> None:
     now = folded(
         ("planned", {"steps": [], "absent_keys": ["a"]}),
