@@ -10,8 +10,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from serialfix import __version__
+from serialfix.cli import attach, run, runs, tools
 from serialfix.cli import playbook as playbooks
-from serialfix.cli import run, runs, tools
 from serialfix.errors import Interrupted, SerialfixError
 
 
@@ -47,6 +47,7 @@ def build() -> typer.Typer:
     app.command("check")(run.check)
     app.command("undo")(run.undo)
     app.command("resume")(run.resume)
+    app.command("attach")(attach.attach)
     app.add_typer(runs.build(), name="runs")
     app.add_typer(playbooks.build(), name="playbook")
     app.command("replay")(tools.replay)

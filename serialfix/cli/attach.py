@@ -1,0 +1,204 @@
+"""attach: a person at a VM's console."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from serialfix.cli import options as o
+from serialfix.errors import Interrupted, UsageError
+
+
+if TYPE_CHECKING:
+    from serialfix.byhand.attachment import Ended
+    from serialfix.byhand.terminal import Terminal
+
+NoGuard = Annotated[
+    bool,
+    o.option("--no-guard", help="Send every key as typed, also what SAC> takes amiss."),
+]
+MenuKey = Annotated[str, o.option("--menu-key", help="Key that opens the menu.")]
+_INTRODUCTION = """\
+Attaching to {name} by hand. Whoever else is attached to its console is cut off.
+
+{menu} opens the menu: leave, NMI, reset, help.
+At the prompt SAC> some keys do what nobody expects:
+{hazards}
+Azure's boot diagnostics keep what the console shows. So does a recording, which
+leaves out what is typed at a password prompt:
+{recording}
+"""
+
+
+def attach(
+    *,
+    vm: o.Vm = None,
+    resource_group: o.ResourceGroup = None,
+    subscription: o.Subscription = None,
+    ids: o.Ids = None,
+    instance_id: o.InstanceId = None,
+    lab: o.UseLab = False,
+    menu_key: MenuKey = "^]",
+    no_guard: NoGuard = False,
+    yes: o.Yes = False,
+    no_input: o.NoInput = False,
+    debug: o.Debug = False,
+    state_dir: o.StateDir = None,
+) -> int:
+    """Work at a VM's console by hand: keys there, the picture back, a menu behind Ctrl-]."""
+    from functools import partial
+
+    from serialfix.byhand.keys import control_key
+    from serialfix.byhand.terminal import Terminal
+    from serialfix.cli.ask import wait_for_enter
+    from serialfix.cli.run import _lab, _log_to_stderr, _target
+    from serialfix.cli.signals import Interruption
+
+    if no_input:
+        raise UsageError(
+            "attach is a dialogue with a person, and --no-input forbids it",
+            remedy="Leave out --no-input; `serialfix run` works without a person.",
+        )
+    target = _target(vm, resource_group, subscription, ids, instance_id, lab=lab)
+    key = control_key(menu_key)
+    terminal = Terminal()
+    if debug:
+        _log_to_stderr()
+    try:
+        with _lab(lab):
+            interruption = Interruption("")
+            asked = partial(
+                wait_for_enter, "Press Enter to attach", stop=lambda: bool(interruption.signal)
+            )
+            ended = interruption.run(
+                _attach(
+                    terminal,
+                    target,
+                    state_dir=state_dir,
+                    menu_key=key,
+                    guard=not no_guard,
+                    agreed=(lambda: True) if yes else asked,
+                )
+            )
+    finally:
+        terminal.close()
+    if ended.channel:
+        from serialfix.printable import printable
+
+        print(
+            f"Channel {printable(ended.channel)} was in view: unless you ended it with `exit`, its"
+            " login stays, for whoever attaches next.",
+            file=sys.stderr,
+        )
+    return 0
+
+
+async def _attach(
+    terminal: Terminal,
+    target: dict[str, str | None],
+    *,
+    state_dir: Path | None,
+    menu_key: str,
+    guard: bool,
+    agreed: Callable[[], bool],
+) -> Ended:
+    """Find the VM, claim it, and be the person's console on it."""
+    import asyncio
+    import getpass
+    from contextlib import AsyncExitStack
+
+    import serialfix
+    from serialfix.azure import serialport
+    from serialfix.azure.identity import Azure
+    from serialfix.azure.vm import find_vm, preflight
+    from serialfix.byhand.attachment import Attachment
+    from serialfix.printable import printable
+    from serialfix.record.cast import CastWriter
+    from serialfix.record.journal import BY_HAND, attached_path, claim_vm, default_state_dir
+    from serialfix.secrets import Redactor, Secret
+    from serialfix.transport.gateway import GatewayTransport
+    from serialfix.transport.replay import RecordingTransport
+
+    state = state_dir or default_state_dir(os.environ)
+    redactor = Redactor()
+    if known := os.environ.get("SERIALFIX_GUEST_PASSWORD"):
+        redactor.add(Secret(known, "guest_password"))
+    url = ""
+    async with AsyncExitStack() as stack:
+        azure = await stack.enter_async_context(
+            Azure(environ=os.environ, subscription=target["subscription"])
+        )
+        ref = await find_vm(
+            azure,
+            name=target["vm"],
+            resource_group=target["resource_group"],
+            vm_id=target["vm_id"],
+            instance_id=target["instance_id"],
+        )
+        user = getpass.getuser()
+        holder = f"{BY_HAND} ({user}, process {os.getpid()})"
+        stack.enter_context(claim_vm(state, ref.id, holder=holder))
+        facts = await preflight(azure, ref)
+        ref = facts.ref
+        for note in facts.notes:
+            print(f"note: {printable(note)}", file=sys.stderr)
+        path = attached_path(state, ref.label)
+        print(_introduction(ref.label, menu_key, path, guard=guard), file=sys.stderr)
+        if not await asyncio.to_thread(agreed):
+            raise Interrupted("left before attaching")
+
+        async def connect_url() -> str:
+            nonlocal url
+            url = await serialport.connect(azure, ref)
+            return url
+
+        async def token() -> Secret:
+            secret = await azure.token()
+            redactor.add(secret)
+            return secret
+
+        cast = stack.enter_context(
+            CastWriter(
+                path,
+                header={
+                    "purpose": "attach",
+                    "vm": ref.label,
+                    "vm_id": ref.id,
+                    "user": user,
+                    "version": serialfix.__version__,
+                },
+                redactor=redactor,
+                clock=asyncio.get_running_loop().time,
+            )
+        )
+        gateway = GatewayTransport(connect_url=connect_url, token=token, environ=os.environ)
+        attachment = Attachment(
+            RecordingTransport(gateway, cast),
+            terminal,
+            name=ref.label,
+            order=lambda command: serialport.order(azure, url, command),
+            mark=cast.marker,
+            keep_secret=lambda text: redactor.add(Secret(text, "guest_password")),
+            recording_error=lambda: cast.error,
+            guard=guard,
+            menu_key=menu_key,
+        )
+        try:
+            return await attachment.run()
+        finally:
+            print(f"The recording of this session: {path}", file=sys.stderr)
+
+
+def _introduction(name: str, menu_key: str, recording: Path, *, guard: bool) -> str:
+    from serialfix.byhand.guard import HAZARDS
+    from serialfix.printable import printable
+
+    return _INTRODUCTION.format(
+        name=printable(name),
+        menu=f"Ctrl-{chr(ord(menu_key) + 0x40)}",
+        hazards="\n".join(f"  {sac}{f'; here {ours}' if guard else ''}." for sac, ours in HAZARDS),
+        recording=recording,
+    )
