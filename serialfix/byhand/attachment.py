@@ -34,7 +34,7 @@ class HandPatience:
     """Between two pictures: a flood of output must not become a flood of pictures."""
     escape: float = 0.05
     """For the rest of an escape sequence of the terminal's."""
-    notice: float = 8.0
+    notice: float = 5.0
     """For a notice to be read."""
     steady: float = 10.0
     """A connection that lasted so long is made anew by itself, however often it drops."""
@@ -291,7 +291,8 @@ class Attachment:
 
     async def _receive_all(self) -> None:
         while True:
-            self._view.feed(await self._transport.receive())
+            data = await self._transport.receive()
+            self._view.feed(data)
             self._privacy.seen()
             self._wake.set()
 

@@ -18,7 +18,7 @@ ACT_AT_ONCE = ("shutdown", "restart", "crashdump")
 HAZARDS = (
     ("Ctrl-C RUNS the line that is typed so far", "it erases it"),
     ("Arrow and function keys print [A or [3~", "they are dropped"),
-    ("shutdown, restart and crashdump act at once, with no login", "you are asked"),
+    ("shutdown, restart, crashdump act at once, with no login", "you are asked"),
 )
 """What SAC does, and what the guard makes of it."""
 
@@ -39,13 +39,15 @@ class Guard:
     """Decides on each keystroke, from the screen and from what was typed since the last Enter.
 
     Both, because keys run ahead of their echo, and because an event interrupts a line without
-    showing it again (sac.md §3).
+    showing it again (sac.md §3). Where the two differ, the person is asked once too often.
     """
 
     def __init__(self, view: View, *, on: bool = True) -> None:
         self.on = on
         self._view = view
         self._line = ""
+        self._found = ""
+        """What stood behind the prompt when the first key was typed: somebody's half line."""
 
     def decide(self, key: str) -> Decision:
         """What becomes of this keystroke. What is sent counts as typed."""
@@ -56,18 +58,19 @@ class Guard:
 
     def confirmed(self) -> str:
         """The person agreed to the line that was asked about: the keys to send."""
-        self._line = ""
+        self._line = self._found = ""
         return ENTER[0]
 
     def _decide(self, key: str) -> Decision:
         shown = self._shown()
         if key in ENTER:
-            line = next(filter(_acts, (self._line, shown)), "") if self._may_be_sac() else ""
+            lines = (shown, self._line, self._found + self._line) if self._may_be_sac() else ()
+            line = next(filter(_acts, lines), "")
             return Decision(confirm=line.strip()) if line else Decision(key)
         if not self._view.at_sac:
             return Decision(key)
         if key == CTRL_C:
-            erase = "\b" * max(len(self._line), len(shown))
+            erase = "\b" * max(len(self._found + self._line), len(shown))
             return Decision(erase, notice="Ctrl-C runs a line at SAC>, so it was erased instead")
         if key.startswith(ESC) and len(key) > 1:
             return Decision(notice="SAC> knows no arrow and function keys")
@@ -84,10 +87,14 @@ class Guard:
 
     def _type(self, char: str) -> None:
         if char in ENTER or self._view.in_cmd:
-            self._line = ""
+            self._line = self._found = ""
         elif char in _ERASERS:
+            if not self._line:
+                self._found = self._found[:-1]
             self._line = self._line[:-1]
         elif char.isprintable():
+            if not self._line and self._view.at_sac:
+                self._found = self._shown()
             self._line += char
 
 

@@ -21,8 +21,11 @@ NoGuard = Annotated[
     o.option("--no-guard", help="Send every key as typed, also what SAC> takes amiss."),
 ]
 MenuKey = Annotated[str, o.option("--menu-key", help="Key that opens the menu.")]
+_SHORTEST = 4
+"""Fewer characters are in too many other words to be taken out of all of them."""
 _INTRODUCTION = """\
-Attaching to {name} by hand. Whoever else is attached to its console is cut off.
+Attaching to {name} by hand.
+Whoever else is attached to its console is cut off.
 
 {menu} opens the menu: leave, NMI, reset, help.
 At the prompt SAC> some keys do what nobody expects:
@@ -107,7 +110,6 @@ async def _attach(
 ) -> Ended:
     """Find the VM, claim it, and be the person's console on it."""
     import asyncio
-    import getpass
     from contextlib import AsyncExitStack
 
     import serialfix
@@ -138,7 +140,7 @@ async def _attach(
             vm_id=target["vm_id"],
             instance_id=target["instance_id"],
         )
-        user = getpass.getuser()
+        user = _user()
         holder = f"{BY_HAND} ({user}, process {os.getpid()})"
         stack.enter_context(claim_vm(state, ref.id, holder=holder))
         facts = await preflight(azure, ref)
@@ -146,7 +148,7 @@ async def _attach(
         for note in facts.notes:
             print(f"note: {printable(note)}", file=sys.stderr)
         path = attached_path(state, ref.label)
-        print(_introduction(ref.label, menu_key, path, guard=guard), file=sys.stderr)
+        print(introduction(ref.label, menu_key, path, guard=guard), file=sys.stderr)
         if not await asyncio.to_thread(agreed):
             raise Interrupted("left before attaching")
 
@@ -159,6 +161,10 @@ async def _attach(
             secret = await azure.token()
             redactor.add(secret)
             return secret
+
+        def keep_secret(text: str) -> None:
+            if len(text) >= _SHORTEST:
+                redactor.add(Secret(text, "guest_password"))
 
         cast = stack.enter_context(
             CastWriter(
@@ -181,7 +187,7 @@ async def _attach(
             name=ref.label,
             order=lambda command: serialport.order(azure, url, command),
             mark=cast.marker,
-            keep_secret=lambda text: redactor.add(Secret(text, "guest_password")),
+            keep_secret=keep_secret,
             recording_error=lambda: cast.error,
             guard=guard,
             menu_key=menu_key,
@@ -192,7 +198,7 @@ async def _attach(
             print(f"The recording of this session: {path}", file=sys.stderr)
 
 
-def _introduction(name: str, menu_key: str, recording: Path, *, guard: bool) -> str:
+def introduction(name: str, menu_key: str, recording: object, *, guard: bool) -> str:
     from serialfix.byhand.guard import HAZARDS
     from serialfix.printable import printable
 
@@ -202,3 +208,12 @@ def _introduction(name: str, menu_key: str, recording: Path, *, guard: bool) -> 
         hazards="\n".join(f"  {sac}{f'; here {ours}' if guard else ''}." for sac, ours in HAZARDS),
         recording=recording,
     )
+
+
+def _user() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container whose user has no name
+        return f"uid {os.getuid()}"

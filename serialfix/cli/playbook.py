@@ -61,8 +61,8 @@ def list_(output: o.Output = OutputFormat.TABLE) -> None:
 def show(name: Name, output: o.Output = OutputFormat.TABLE) -> None:
     """Show a playbook: its text, or with -o json what was read from it."""
     from serialfix.playbook.load import find_playbook
+    from serialfix.printable import printable
     from serialfix.report import machine
-    from serialfix.report.text import printable
 
     loaded = find_playbook(name)
     if output is OutputFormat.TABLE:

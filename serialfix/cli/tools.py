@@ -44,7 +44,7 @@ async def _examine(subscription: str | None, state_dir: Path | None) -> int:
 
 
 def _bad(name: str, error: SerialfixError, worst: int) -> int:
-    from serialfix.report.text import printable
+    from serialfix.printable import printable
 
     text = printable(str(error), keep="\n\t").replace("\n", "\n      ")
     print(f"FAIL  {name}: {text}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from serialfix.report.text import printable
+from serialfix.printable import printable
 
 
 _TOUCHED = {

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
+from serialfix.printable import printable
 from serialfix.report.formats import OutputFormat
-from serialfix.report.text import printable
 from serialfix.result import plain
 
 

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from serialfix.model import Outcome, RunResult, StepResult
-from serialfix.report.text import describe, printable, seconds
+from serialfix.printable import printable
+from serialfix.report.text import describe, seconds
 
 
 if TYPE_CHECKING:
