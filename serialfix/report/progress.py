@@ -84,7 +84,7 @@ class TerminalObserver:
                 Text.assemble(
                     f"  {number:>{len(str(total))}}/{total} ",
                     outcome_text(result.outcome),
-                    f" {result.id}",
+                    f" {printable(result.id)}",
                     f"  {change}" if result.outcome == "changed" else "",
                 )
             )

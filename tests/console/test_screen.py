@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -116,3 +117,13 @@ def test_what_stands_behind_the_cursor_can_be_forgotten() -> None:
     assert screen.typed("C:\\>") is None
     screen.blank_after_cursor()
     assert screen.typed("C:\\>") == ""
+
+
+@pytest.mark.parametrize("char", ["\u202e", "\u200b", "\u2066", "\ufeff", "\u3164", "\u1160"])
+def test_a_character_without_width_takes_a_cell_and_hides_nothing(char: str) -> None:
+    screen = Screen()
+    screen.feed(f"REG_SZ    0{char}1{char}{char}end")
+    assert screen.rows()[0] == f"REG_SZ    0{char}1{char}{char}end"
+    assert screen.cursor == (0, 18)
+    screen.feed("\r\n" + "x" * 79 + char + "y")
+    assert screen.rows()[1:3] == ["x" * 79 + char, "y"]
