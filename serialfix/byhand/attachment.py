@@ -327,7 +327,7 @@ class Attachment:
                 self._drops = 0
                 self._say("reconnecting")
                 self._carry_on(connect=True)
-            elif key.lower() in ("q", "n", self._menu_key):
+            elif key.lower() in ("q", "n", "\x03", self._menu_key):
                 self._end(error)
 
         self._open(what, f"Press {_AGAIN} to {again}; q to leave.", answer=answer)

@@ -56,8 +56,14 @@ class View:
 
     @property
     def at_password(self) -> bool:
-        """Whether the cursor stands behind a question for a password, with stars or nothing."""
-        return bool(_PASSWORD.search(self.screen.before_cursor()))
+        """Whether a password is asked for: a question for one, or nothing but stars."""
+        row = self.screen.before_cursor()
+        return set(row.strip()) == {"*"} or bool(_PASSWORD.search(row))
+
+    @property
+    def at_nothing(self) -> bool:
+        """Whether no words tell what is asked: a new client is shown none (sac.md §2.2)."""
+        return not self.screen.before_cursor().strip()
 
 
 class Privacy:
@@ -76,7 +82,7 @@ class Privacy:
     @property
     def secret(self) -> bool:
         """Whether the next keystroke may belong to a password."""
-        return self._ahead > 0 or self._view.at_password
+        return self._ahead > 0 or self._view.at_password or self._view.at_nothing
 
     def entered(self) -> None:
         """Enter is on its way."""

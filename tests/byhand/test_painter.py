@@ -64,7 +64,7 @@ def test_nothing_the_guest_sends_is_passed_on(pieces: list[str]) -> None:
     assert left.isprintable(), ascii(left)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.sampled_from(["SAC>", "\r\n", "\x1b[2J", "\x1b[9;70H", "é", "東", "x" * 90])))
 def test_the_terminal_shows_the_picture(pieces: list[str]) -> None:
     screen, person = Screen(), Person(90, 30)

@@ -53,6 +53,7 @@ def test_the_channel_in_view() -> None:
         "Geben Sie das Passwort ein:",
         "Mot de passe : ",
         "パスワード： ",
+        "***",
     ],
 )
 def test_questions_for_a_password(row: str) -> None:
@@ -65,6 +66,10 @@ def test_what_asks_for_no_password(row: str) -> None:
 
 
 class TestPrivacy:
+    @pytest.mark.parametrize("shown", [b"", b"Connected to the serial port.\r\n", b"***"])
+    def test_where_nothing_tells_what_is_asked(self, shown: bytes) -> None:
+        assert Privacy(view(shown)).secret
+
     def test_a_login_at_the_pace_of_the_screen(self) -> None:
         seen = view(b"\x1b[2JUsername: ")
         privacy = Privacy(seen)

@@ -9,11 +9,11 @@ import signal
 import termios
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pexpect
 import pyte
-import pytest
 
 from serialfix.lab.guest import PASSWORD, USERNAME
 from tests.e2e.conftest import COMMAND, Machine, Site
@@ -66,6 +66,10 @@ class Sitting:
         self.child.send(keys)
         if then:
             self.see(then)
+
+    def resize(self, columns: int, rows: int) -> None:
+        self.screen.resize(rows, columns)
+        self.child.setwinsize(rows, columns)
 
     def end(self) -> int:
         """Wait for the end; the terminal is as it was."""
@@ -178,74 +182,6 @@ def test_a_dropped_connection_is_made_again(site: Site) -> None:
     assert marks(site) == ["connect", "end:transport.gateway_closed", "connect"]
 
 
-def test_a_take_over_is_not_fought(site: Site) -> None:
-    machine = site.machine()
-    sitting = attach(site, machine)
-    site.lab.call(lambda lab: lab.gateway.take_over(machine.vm))
-    sitting.see("Somebody else attached")
-    sitting.type("x\r")
-    sitting.type("q")
-    assert sitting.end() == 6
-    assert "[transport.session_taken_over]" in sitting.shown
-    assert "Agree with the other person" in sitting.shown
-    assert (machine.vm.connects, machine.vm.sessions) == (1, 1)
-
-
-def test_after_a_take_over_a_person_may_attach_again(site: Site) -> None:
-    machine = site.machine()
-    sitting = attach(site, machine)
-    site.lab.call(lambda lab: lab.gateway.take_over(machine.vm))
-    sitting.see("Somebody else attached")
-    sitting.type("y", "connected again")
-    sitting.type("id\r", "Computer Name")
-    assert machine.vm.sessions == 2
-    assert leave(sitting) == 0
-
-
-@pytest.mark.parametrize(
-    ("key", "command", "done"),
-    [("n", "nmi", "the NMI was sent"), ("r", "reset", "the VM was reset")],
-)
-def test_an_order_is_given_when_the_name_is_typed(
-    site: Site, key: str, command: str, done: str
-) -> None:
-    machine = site.machine()
-    sitting = attach(site, machine)
-    sitting.type(MENU, "q  leave")
-    sitting.type(key, "type the VM's name")
-    sitting.type("yes\r", "not confirmed")
-    assert machine.vm.commands[f"admin {command}"] == 0
-    sitting.type(f"{MENU}{key}", "type the VM's name")
-    sitting.type(f"{machine.name}\r", done)
-    assert machine.vm.commands[f"admin {command}"] == 1
-    assert machine.guest.boots == 2
-    assert machine.vm.sessions == 1
-    assert leave(sitting) == 0
-    assert marks(site) == ["connect", f"order:{command}", f"order:{command} done"]
-
-
-def test_an_order_that_is_refused_is_told(site: Site) -> None:
-    machine = site.machine()
-    sitting = attach(site, machine)
-    tickets = site.lab.call(lambda lab: lab.cloud.tickets)
-    for ticket in [each for each in tickets.values() if each.vm is machine.vm]:
-        ticket.alive = False
-    sitting.type(f"{MENU}n", "type the VM's name")
-    sitting.type(f"{machine.name}\r", "knows this attachment no longer")
-    assert machine.guest.boots == 1
-    assert leave(sitting) == 0
-
-
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
-def test_a_signal_gives_the_terminal_back(site: Site, name: str) -> None:
-    machine = site.machine()
-    sitting = attach(site, machine)
-    os.kill(sitting.child.pid, signal.Signals[name])
-    assert sitting.end() == 128 + signal.Signals[name]
-    assert b"\x1b[?1049l" in sitting.raw
-    assert recording(site)
-
-
 def test_suspended_and_back(site: Site) -> None:
     machine = site.machine()
     sitting = Sitting(site, "--norc", "--noprofile", "-i", program="/bin/bash")
@@ -271,14 +207,6 @@ def test_without_a_terminal_nothing_is_touched(site: Site) -> None:
     ended = site.command("attach", "--vm", machine.name, "--yes")
     assert ended.code == 2
     assert "needs a terminal" in ended.err
-    machine.untouched(attached=False)
-
-
-def test_no_input_and_no_vm_are_refused(site: Site) -> None:
-    machine = site.machine()
-    for args in (("--vm", machine.name, "--no-input"), (), ("--vm", "x", "--menu-key", "^M")):
-        sitting = Sitting(site, "attach", *args)
-        assert sitting.end() == 2
     machine.untouched(attached=False)
 
 
@@ -331,25 +259,76 @@ def test_one_at_a_time_on_this_machine(site: Site) -> None:
     assert run_there.end() == 2
 
 
-def test_a_small_terminal_shows_what_fits(site: Site) -> None:
+def test_a_take_over_is_not_fought(site: Site) -> None:
+    machine = site.machine()
+    sitting = attach(site, machine)
+    site.lab.call(lambda lab: lab.gateway.take_over(machine.vm))
+    sitting.see("Somebody else attached")
+    sitting.type("x\r")
+    assert (machine.vm.connects, machine.vm.sessions) == (1, 1)
+    sitting.type("y", "connected again")
+    sitting.type("id\r", "Computer Name")
+    assert machine.vm.sessions == 2
+    site.lab.call(lambda lab: lab.gateway.take_over(machine.vm))
+    sitting.see("Somebody else attached")
+    sitting.type("q")
+    assert sitting.end() == 6
+    assert "[transport.session_taken_over]" in sitting.shown
+    assert "Agree with the other person" in sitting.shown
+    assert machine.vm.sessions == 2
+
+
+def booted(machine: Machine, times: int) -> bool:
+    return bool(machine.guest.boots == times)
+
+
+def test_orders_are_given_when_the_name_is_typed(site: Site) -> None:
+    machine = site.machine()
+    sitting = attach(site, machine)
+    sitting.type(MENU, "q  leave")
+    sitting.type("n", "type the VM's name")
+    sitting.type("yes\r", "not confirmed")
+    sitting.type(f"{MENU}r", "type the VM's name")
+    sitting.type("\x1b", "not confirmed")
+    assert (machine.vm.commands["admin nmi"], machine.vm.commands["admin reset"]) == (0, 0)
+    for boots, (key, command, done) in enumerate(
+        (("n", "nmi", "the NMI was sent"), ("r", "reset", "the VM was reset")), start=2
+    ):
+        sitting.type(f"{MENU}{key}", "type the VM's name")
+        sitting.type(f"{machine.name}\r", done)
+        assert machine.vm.commands[f"admin {command}"] == 1
+        sitting.until(partial(booted, machine, boots), "the boot")
+    assert machine.vm.sessions == 1  # it outlives both
+    assert leave(sitting) == 0
+    assert marks(site) == [
+        *("connect", "order:nmi", "order:nmi done"),
+        *("order:reset", "order:reset done"),
+    ]
+
+
+def test_sigterm_gives_the_terminal_back(site: Site) -> None:
+    machine = site.machine()
+    sitting = attach(site, machine)
+    os.kill(sitting.child.pid, signal.SIGTERM)
+    assert sitting.end() == 143
+    assert b"\x1b[?1049l" in sitting.raw
+    assert recording(site)
+
+
+def test_small_exact_and_large_terminals(site: Site) -> None:
     machine = site.machine()
     sitting = Sitting(site, "attach", "--vm", machine.name, "--yes", size=(60, 12))
     sitting.see("is the menu")
-    sitting.type("\r\r\r\r\r\r\r\r\r\r\r\r\r\rid\r", "Time since last reboot")
+    sitting.type("\r" * 14 + "id\r", "Time since last reboot")
     sitting.see("60x12 is too small, enlarge to 80x24")
     assert sitting.screen.display[10].startswith("SAC>")
     assert (sitting.screen.cursor.y, sitting.screen.cursor.x) == (10, 4)
-    sitting.screen.resize(24, 80)
-    sitting.child.setwinsize(24, 80)
+    sitting.resize(80, 24)
     sitting.until(lambda: "too small" not in sitting.shown, "the whole picture")
     sitting.see("Computer Name")
-    assert leave(sitting) == 0
-
-
-def test_a_large_terminal_has_a_row_for_the_status(site: Site) -> None:
-    machine = site.machine()
-    sitting = attach(site, machine, size=(100, 30))
-    sitting.until(lambda: f"{machine.name} | SAC | Ctrl-]: menu" in sitting.shown, "the status")
+    assert sitting.screen.display[23].startswith("SAC>")
+    sitting.resize(100, 30)
+    sitting.see(f"{machine.name} | SAC | Ctrl-]: menu")
     assert sitting.screen.display[24].startswith(f" {machine.name} | SAC")
     assert not "".join(sitting.screen.display[25:]).strip()
     assert leave(sitting) == 0

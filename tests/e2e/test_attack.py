@@ -98,7 +98,8 @@ def at_a_terminal(site: Site, *args: str) -> tuple[int, str]:
     )
     child.expect(pexpect.EOF)
     child.close()
-    return child.exitstatus or 0, log.getvalue()
+    assert child.exitstatus is not None, child.signalstatus
+    return child.exitstatus, log.getvalue()
 
 
 def test_a_run_at_a_terminal(site: Site) -> None:
