@@ -24,6 +24,7 @@ NoGuard = Annotated[
     bool,
     o.option("--no-guard", help="Send every key as typed, also what SAC> takes amiss."),
 ]
+Yes = Annotated[bool, o.option("--yes", "-y", help="Attach without being asked.")]
 Debug = Annotated[bool, o.option("--debug", help="Show the stack of a bug.")]
 MenuKey = Annotated[str, o.option("--menu-key", help="Key that opens the menu.")]
 _SHORTEST = 4
@@ -51,7 +52,7 @@ def attach(
     lab: o.UseLab = False,
     menu_key: MenuKey = "^]",
     no_guard: NoGuard = False,
-    yes: o.Yes = False,
+    yes: Yes = False,
     no_input: o.NoInput = False,
     debug: Debug = False,
     state_dir: o.StateDir = None,
