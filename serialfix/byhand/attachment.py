@@ -116,6 +116,7 @@ class Attachment:
         self._notice = ""
         self._notice_ends: asyncio.TimerHandle | None = None
         self._password = ""
+        self._touched = False
         self._connected = True
         self._since = 0.0
         self._drops = 0
@@ -158,6 +159,8 @@ class Attachment:
                 *filter(None, (self._carrier, *self._tasks)), return_exceptions=True
             )
             await self._transport.close()
+        if isinstance(self._error, SerialfixError):  # what a person's keys did, only they know
+            self._error.touched = Touched.MAYBE if self._touched else Touched.NO
         if self._error is not None:
             raise self._error
         channel = self._view.channel
@@ -199,7 +202,7 @@ class Attachment:
         """Keys of the person; none: the terminal is gone."""
         try:
             if not data:
-                self._end(Interrupted("the terminal is gone", touched=Touched.MAYBE))
+                self._end(Interrupted("the terminal is gone"))
             self._press(self._keys.feed(data))
             if self._keys.waiting:
                 asyncio.get_running_loop().call_later(self._patience.escape, self._lone_escape)
@@ -213,7 +216,7 @@ class Attachment:
 
     def ended(self, number: int) -> None:
         """A signal asks for the end."""
-        error = Interrupted("ended by a signal", touched=Touched.MAYBE)
+        error = Interrupted("ended by a signal")
         error.exit_code = 128 + number
         self._end(error)
 
@@ -247,6 +250,7 @@ class Attachment:
         self._send(decision.keys)
 
     def _send(self, keys: str) -> None:
+        self._touched |= bool(keys)
         for key in [keys] if keys.startswith(ESC) else keys:
             enter = key in ENTER
             secret = self._privacy.secret
@@ -405,6 +409,7 @@ class Attachment:
     async def _give(self, order: Order) -> None:
         if self._order is None:
             return
+        self._touched = True
         self._mark(f"order:{order.command}")
         self._say(f"{order.command}: asking Azure")
         try:

@@ -378,9 +378,15 @@ def test_a_take_over_waits_for_the_person() -> None:
         await scene.type("x\r")
         await scene.type("q")
 
-    with pytest.raises(SessionTakenOver) as caught:
-        raised(play(script))
-    assert "attach again" in caught.value.remedy
+    async def after_keys(scene: Scene) -> None:
+        await scene.type("id\r")
+        await script(scene)
+
+    for scenario, touched in ((script, "no"), (after_keys, "maybe")):
+        with pytest.raises(SessionTakenOver) as caught:
+            raised(play(scenario))
+        assert "attach again" in caught.value.remedy
+        assert caught.value.touched == touched
 
 
 def test_a_first_connection_that_fails_is_no_session() -> None:

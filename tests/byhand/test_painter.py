@@ -96,6 +96,15 @@ def test_only_our_words_are_in_reverse() -> None:
     assert all(person.screen.buffer[24][x].reverse for x in range(80))
 
 
+def test_our_words_may_hold_the_guests() -> None:
+    """The name of a channel is in the status."""
+    screen, person = Screen(), Person(80, 25)
+    for attack in ATTACKS:
+        person.see(screen, status=attack, notice=attack, dialog=[attack])
+        person.see(screen, status=attack)
+    assert OURS.sub("", person.sent).isprintable()
+
+
 def test_a_notice_never_hides_the_row_that_is_typed_in() -> None:
     screen, person = Screen(), Person(80, 24)
     feed(screen, "\r\n" * 23 + "SAC>")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +209,22 @@ def test_an_error_with_its_last_screen(site: Site, faults: dict[str, Any]) -> No
     assert_no_file_acts(site)
 
 
+def test_a_former_value_and_the_way_back(site: Site) -> None:
+    there = machine(site)
+    hold(there, "A\u202egnp\u200b\xa0Z")
+    before = there.before
+    ended = site.run(there, playbook=site.three)
+    assert ended.code == 0, ended.err
+    assert acts(ended.out + ended.err) == ""
+    assert_no_file_acts(site)
+    assert "undo.yaml" in {path.name for path, _ in files(site)}
+    undone = site.inside("undo", site.runs[0].name, "--yes", "--no-restart")
+    assert undone.code == 0, undone.err
+    assert acts(undone.out + undone.err) == ""
+    assert there.registry == before
+    assert_no_file_acts(site)
+
+
 def test_a_person_at_the_console(site: Site) -> None:
     """What the terminal gets is our painter's; the guest's picture is in it, its codes are not."""
     there = machine(site)
@@ -226,6 +243,20 @@ def test_a_person_at_the_console(site: Site) -> None:
     assert STOLEN not in painted
     assert acts(painted[:begun]) == ""
     assert acts(after) == ""
+
+
+def test_what_azure_says_in_the_guests_name(site: Site) -> None:
+    """The agent in the guest tells Azure the name of its system."""
+    there = site.machine(system="client")
+    name = f"Windows 11 \x1b]52;c;{STOLEN}\x07{ATTACK}\nError: forged\n  [forged]"
+    there.do(lambda vm: setattr(vm, "image", replace(vm.image, os_name=name)))
+    ended = site.inside("check", "--vm", there.name, "--playbook", site.three)
+    assert ended.code == 5
+    assert "[preflight.not_windows_server]" in ended.err
+    assert acts(ended.out + ended.err) == ""
+    assert "\nError: forged" not in ended.err
+    assert "\n  [forged]" not in ended.err
+    assert_no_file_acts(site)
 
 
 def test_a_playbook_from_somewhere(site: Site) -> None:
