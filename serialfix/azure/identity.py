@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -212,6 +213,24 @@ class Azure:
             if not isinstance(body, dict):
                 raise HttpResponseError("not a JSON object", response=response)
             return body
+
+    async def order(self, url: str, body: dict[str, Any], *, doing: str, action: str) -> None:
+        """POST once to a host that ARM named, with our token; an order is never repeated by itself.
+
+        Azure keeps the answer's body undocumented; its status says that the order was taken.
+        """
+        from azure.core.exceptions import HttpResponseError
+        from azure.core.rest import HttpRequest
+
+        call = HttpRequest("POST", url, json=body, headers={"Accept": "application/json"})
+        client = self.compute(next(iter(self._clients), "none"))
+        plain_http = urlsplit(url).scheme == "http" and is_loopback(urlsplit(url).hostname)
+        with mapped(doing, action=action):
+            response = await client.send_request(
+                call, retry_total=0, enforce_https=not plain_http, permit_redirects=False
+            )
+            if not HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+                raise HttpResponseError(response=response)
 
     async def pages(
         self, url: str, *, doing: str, params: Mapping[str, str]

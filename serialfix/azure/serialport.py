@@ -1,11 +1,15 @@
-"""The connect call: from a VM to the URL of its console."""
+"""The serial port's calls: from a VM to the URL of its console, and orders beside it."""
 
 from __future__ import annotations
 
+import uuid
+from urllib.parse import urlsplit, urlunsplit
+
 from serialfix.azure.identity import Azure
 from serialfix.azure.vm import API_VERSION, path
-from serialfix.errors import AzureRefused, TargetError
+from serialfix.errors import AzureRefused, GatewayClosed, GatewayRejected, TargetError
 from serialfix.model import VmRef
+from serialfix.transport.network import is_loopback
 
 
 _ACTION = "Microsoft.SerialConsole/serialPorts/connect/action"
@@ -45,3 +49,29 @@ async def connect(azure: Azure, ref: VmRef) -> str:
             remedy="Try again; if it stays so, toggle boot diagnostics.",
         )
     return url
+
+
+async def order(azure: Azure, url: str, command: str) -> None:
+    """Give an order to the VM whose console is attached at `url` (azure.md §3). Never repeated.
+
+    `nmi` crashes Windows, `reset` is a power cycle; the attachment outlives both. Raises
+    AccessError, GatewayClosed (no such attachment any more), AzureRefused, AzureUnreachable.
+    """
+    body = {"command": command, "requestId": str(uuid.uuid4()), "commandParameters": {}}
+    try:
+        await azure.order(
+            _order_url(url, command), body, doing=f"to send the {command}", action=_ACTION
+        )
+    except TargetError as error:
+        raise GatewayClosed(f"the gateway knows this attachment no longer: {error}") from error
+
+
+def _order_url(url: str, command: str) -> str:
+    """The console's address with `/client` replaced; only TLS or this machine may get a token."""
+    parts = urlsplit(url)
+    scheme = {"wss": "https", "ws": "http"}.get(parts.scheme, "")
+    secure = scheme == "https" or (scheme == "http" and is_loopback(parts.hostname))
+    if not secure or not parts.path.endswith("/client"):
+        raise GatewayRejected(f"the console's address takes no orders: {scheme}://{parts.hostname}")
+    place = f"{parts.path.removesuffix('/client')}/adminCommand/{command}"
+    return urlunsplit((scheme, parts.netloc, place, parts.query, ""))

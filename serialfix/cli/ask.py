@@ -27,14 +27,23 @@ def require_consent(*, yes: bool, no_input: bool) -> None:
 
 def ask_yes(question: str, *, stop: Callable[[], bool] = lambda: False) -> bool:
     """Ask on stderr; only y or yes is a yes. `stop` ends the waiting: then the answer is no."""
-    sys.stderr.write(f"{question} [y/N] ")
+    return _answer(f"{question} [y/N] ", stop).strip().lower() in ("y", "yes")
+
+
+def wait_for_enter(words: str, *, stop: Callable[[], bool] = lambda: False) -> bool:
+    """Wait until Enter was pressed on an empty line; anything else, and `stop`, is a no."""
+    return _answer(f"{words}, Ctrl-C to leave it. ", stop) == "\n"
+
+
+def _answer(question: str, stop: Callable[[], bool]) -> str:
+    sys.stderr.write(question)
     sys.stderr.flush()
     while sys.platform != "win32" and not stop():  # Windows cannot wait for a console and more
         import select
 
         if select.select([sys.stdin], [], [], 0.1)[0]:
             break
-    return not stop() and sys.stdin.readline().strip().lower() in ("y", "yes")
+    return "" if stop() else sys.stdin.readline()
 
 
 def _from_command(command: str) -> str:

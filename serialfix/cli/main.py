@@ -10,11 +10,14 @@ from typing import Annotated, NoReturn
 import typer
 
 from serialfix import __version__
+from serialfix.cli import attach, run, runs, tools
 from serialfix.cli import playbook as playbooks
-from serialfix.cli import run, runs, tools
 from serialfix.errors import Interrupted, SerialfixError
+from serialfix.printable import printable
 
 
+_KEPT = "\n\t"
+"""What a text of several lines needs."""
 EPILOG = (
     "Every option can be given in the environment as SERIALFIX_<OPTION>."
     " Results go to stdout, progress to stderr."
@@ -47,6 +50,7 @@ def build() -> typer.Typer:
     app.command("check")(run.check)
     app.command("undo")(run.undo)
     app.command("resume")(run.resume)
+    app.command("attach")(attach.attach)
     app.add_typer(runs.build(), name="runs")
     app.add_typer(playbooks.build(), name="playbook")
     app.command("replay")(tools.replay)
@@ -87,7 +91,7 @@ def end_of(args: Sequence[str]) -> int:
         if debug:
             _stack()
         print(
-            f"A bug in serialfix: {type(error).__name__}: {error}\n"
+            f"A bug in serialfix: {type(error).__name__}: {printable(str(error), keep=_KEPT)}\n"
             "Please report it with the output of the same command with --debug.",
             file=sys.stderr,
         )
@@ -98,7 +102,7 @@ def end_of(args: Sequence[str]) -> int:
 def _stack() -> None:
     import traceback
 
-    traceback.print_exc()
+    print(printable(traceback.format_exc(), keep=_KEPT), end="", file=sys.stderr)
 
 
 def main() -> NoReturn:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from serialfix.cli import options as o
+from serialfix.printable import printable
 from serialfix.report.formats import OutputFormat
 
 
@@ -40,7 +41,7 @@ def list_(output: o.Output = OutputFormat.TABLE) -> None:
         try:
             playbook = load_playbook(path).playbook
         except PlaybookError as error:  # one bad file must not hide the others
-            print(f"skipped: {error}", file=sys.stderr)
+            print(f"skipped: {printable(str(error))}", file=sys.stderr)
             continue
         rows.append(
             {
@@ -62,12 +63,11 @@ def show(name: Name, output: o.Output = OutputFormat.TABLE) -> None:
     """Show a playbook: its text, or with -o json what was read from it."""
     from serialfix.playbook.load import find_playbook
     from serialfix.report import machine
-    from serialfix.report.text import printable
 
     loaded = find_playbook(name)
     if output is OutputFormat.TABLE:
         print(printable(loaded.text, keep="\n"), end="")
-        print(f"# sha256 {loaded.sha256}  {loaded.path}")
+        print(f"# sha256 {loaded.sha256}  {printable(loaded.path)}")
     data = loaded.playbook.model_dump(mode="json", by_alias=True)
     machine.write({**data, "sha256": loaded.sha256}, output, rows=data["steps"])
 

@@ -38,9 +38,9 @@ def list_(
     """See the runs of this machine."""
     if context.invoked_subcommand:
         return
+    from serialfix.printable import printable
     from serialfix.remediation.history import runs
     from serialfix.report import machine, tables
-    from serialfix.report.text import printable
 
     rows = [asdict(run) for run in runs(_state(state_dir))]
     if output is OutputFormat.TABLE:

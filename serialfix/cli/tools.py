@@ -12,6 +12,7 @@ import typer
 
 from serialfix.cli import options as o
 from serialfix.errors import SerialfixError
+from serialfix.printable import printable
 from serialfix.report.formats import OutputFormat
 
 
@@ -32,20 +33,18 @@ async def _examine(subscription: str | None, state_dir: Path | None) -> int:
     worst = 0
     for name, look in _local_checks(state_dir):
         try:
-            print(f"ok    {name}: {look()}")
+            print(f"ok    {name}: {printable(look())}")
         except SerialfixError as error:
             worst = _bad(name, error, worst)
     async for name, text in _azure_checks(subscription):
         if isinstance(text, SerialfixError):
             worst = _bad(name, text, worst)
         else:
-            print(f"ok    {name}: {text}")
+            print(f"ok    {name}: {printable(str(text))}")
     return worst
 
 
 def _bad(name: str, error: SerialfixError, worst: int) -> int:
-    from serialfix.report.text import printable
-
     text = printable(str(error), keep="\n\t").replace("\n", "\n      ")
     print(f"FAIL  {name}: {text}")
     if error.remedy:
@@ -134,7 +133,7 @@ def replay(
 
     result = again(recording)
     if output is OutputFormat.TABLE:
-        print(result)
+        print(printable(str(result)))
     machine.write(asdict(result), output, rows=[asdict(result)])
 
 

@@ -6,9 +6,10 @@ unchanged cells again, ConPTY shows a command twice, repaints bring old text bac
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 import pyte
@@ -71,7 +72,7 @@ class _Grid(pyte.Screen):
         """As pyte, with a short cut for what a console nearly always sends: plain ASCII."""
         plain = data.isascii() and data.isprintable()
         if not plain or self.charset or pyte.modes.IRM in self.mode:
-            super().draw(data)
+            self._draw_slowly(data)
             return
         while data:
             if self.cursor.x == COLUMNS:
@@ -84,8 +85,27 @@ class _Grid(pyte.Screen):
             self.cursor.x = x + len(part)
             self.dirty.add(self.cursor.y)
 
+    def _draw_slowly(self, data: str) -> None:
+        """As pyte; but a character that has no width takes a cell, as in a Windows console.
+
+        At a format character, such as one that reverses text, pyte drops the rest of what it
+        draws: a value would be read as less than it is.
+        """
+        for placeless, chars in groupby(data, _is_placeless):
+            if not placeless:
+                super().draw("".join(chars))
+                continue
+            for char in chars:
+                super().draw(" ")
+                row, x = self.buffer[self.cursor.y], self.cursor.x - 1
+                row[x] = row[x]._replace(data=char)
+
     def resize(self, lines: int | None = None, columns: int | None = None) -> None:
         """Nothing on the wire may change the size."""
+
+
+def _is_placeless(char: str) -> bool:
+    return pyte.screens.wcwidth(char) <= 0 and not unicodedata.combining(char)
 
 
 def _without_132_columns(modes: tuple[int, ...], kwargs: dict[str, Any]) -> list[int]:

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,25 +14,12 @@ from typing import Any
 from serialfix.console.screen import ROWS, Screen
 from serialfix.console.wire import Wire
 from serialfix.errors import RecordError
+from serialfix.printable import printable
 from serialfix.record.cast import INPUT, MARKER, OUTPUT, Cast
 from serialfix.secrets import Redactor
 
 
 _TOKEN = re.compile(rb'("continuation_token": )"[^"]*"')
-_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Unicode categories that a terminal or an editor may act on instead of showing them."""
-
-
-def printable(text: str) -> str:
-    """Text that is safe on a terminal: what does not show, or acts, is written as an escape.
-
-    Line feeds are escaped too; split lines first.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        ascii(char)[1:-1] if unicodedata.category(char) in _HIDDEN else char for char in text
-    )
 
 
 def transcript(cast: Cast, *, redactor: Redactor | None = None) -> str:

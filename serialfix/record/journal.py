@@ -16,6 +16,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +29,8 @@ Record = dict[str, Any]
 _OWN = ("seq", "at", "kind")
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _REMEDY = "Free some space, or give another folder with --state-dir."
+BY_HAND = "somebody at `serialfix attach`"
+"""How the holder of a VM begins that is a person and no run."""
 
 
 class JournalPort(Protocol):
@@ -183,19 +186,8 @@ class RunFolder:
         return self._journal
 
     def lock_vm(self, vm_id: str) -> VmLock:
-        """Claim the VM. Raises PreflightError that names the run which works on it."""
-        name = hashlib.sha256(vm_id.strip().rstrip("/").lower().encode()).hexdigest()[:32]
-        locks = self.path.parent.parent / "locks"
-        _make_folder(locks)
-        try:
-            return VmLock(locks / name, holder=self.run_id)
-        except VmBusy as busy:
-            raise PreflightError(
-                f"run {busy.holder or 'of another process'} is working on this VM: {vm_id}",
-                remedy="Wait until it ends; `serialfix runs` shows it.",
-            ) from None
-        except OSError as error:
-            raise RecordError(f"cannot lock {locks / name}: {error.strerror}") from None
+        """Claim the VM. Raises PreflightError that names who works on it."""
+        return claim_vm(self.path.parent.parent, vm_id, holder=f"run {self.run_id}")
 
     def close(self) -> None:
         """Let the run go."""
@@ -208,6 +200,28 @@ class RunFolder:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def claim_vm(state_dir: Path, vm_id: str, *, holder: str) -> VmLock:
+    """Claim a VM on this host; `holder` says in words who does, such as `run 2026…`.
+
+    Raises PreflightError that names who holds it, RecordError when no lock can be had.
+    """
+    name = hashlib.sha256(vm_id.strip().rstrip("/").lower().encode()).hexdigest()[:32]
+    locks = state_dir / "locks"
+    _make_folder(locks)
+    try:
+        return VmLock(locks / name, holder=holder)
+    except VmBusy as busy:
+        by_hand = busy.holder.startswith(BY_HAND)
+        raise PreflightError(
+            f"{busy.holder or 'another process'} is working on this VM: {vm_id}",
+            remedy="Leave that console first."
+            if by_hand
+            else "Wait until it ends; `serialfix runs` shows it.",
+        ) from None
+    except OSError as error:
+        raise RecordError(f"cannot lock {locks / name}: {error.strerror}") from None
 
 
 class RunStore:
@@ -258,6 +272,15 @@ class RunStore:
         near = difflib.get_close_matches(run_id, folders, n=3, cutoff=0.5)
         hint = f"; near: {', '.join(near)}" if near else ""
         raise TargetError(f"no run {run_id!r}{hint}", remedy="`serialfix runs` lists all runs.")
+
+
+def attached_path(state_dir: Path, name: str, *, now: datetime | None = None) -> Path:
+    """A new recording of a console that is attached by hand; beside the runs, it is none."""
+    folder = state_dir / "attached"
+    _make_folder(folder)
+    begun = f"{(now or _utc_now()):%Y%m%d-%H%M%S}-{re.sub('[^A-Za-z0-9._-]', '-', name)}"
+    names = (f"{begun}{f'-{n}' if n > 1 else ''}.cast" for n in count(1))
+    return next(path for each in names if not (path := folder / each).exists())
 
 
 def default_state_dir(environ: Mapping[str, str]) -> Path:

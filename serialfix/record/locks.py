@@ -39,7 +39,7 @@ def _lock(file: int) -> None:
 
 
 class VmBusy(Exception):
-    """Somebody else holds the VM: `holder` is the run's id, empty when it cannot be read."""
+    """Somebody else holds the VM: `holder` says who, empty when it cannot be read."""
 
     def __init__(self, holder: str) -> None:
         super().__init__(holder)
@@ -47,7 +47,7 @@ class VmBusy(Exception):
 
 
 class VmLock:
-    """Claims a VM for one run on this host. Raises VmBusy, or OSError."""
+    """Claims a VM on this host for one run or person. Raises VmBusy, or OSError."""
 
     def __init__(self, path: Path, *, holder: str) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from serialfix.report.text import printable
+from serialfix.printable import printable
 
 
 _TOUCHED = {
@@ -18,7 +18,8 @@ _OFF_VM = ("usage", "record", "target", "replay")  # where a VM is not in questi
 
 
 def _lines(text: str) -> str:
-    return printable(text, keep="\n\t")
+    """Further lines are indented: none can pass for one of ours."""
+    return printable(text, keep="\n\t").replace("\n", "\n  ")
 
 
 def lines(error: Mapping[str, str]) -> Iterator[str]:
@@ -34,5 +35,5 @@ def lines(error: Mapping[str, str]) -> Iterator[str]:
     if error.get("remedy"):
         yield f"  {_lines(error['remedy'])}"
     if error.get("touched") and error.get("slug", "").split(".")[0] not in _OFF_VM:
-        yield f"  {_TOUCHED.get(error['touched'], error['touched'])}"
-    yield f"  [{error.get('slug', 'internal')}]"
+        yield f"  {_TOUCHED.get(error['touched'], printable(error['touched']))}"
+    yield f"  [{printable(error.get('slug', 'internal'))}]"

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
+from serialfix.printable import printable
 from serialfix.report.formats import OutputFormat
-from serialfix.report.text import printable
 from serialfix.result import plain
 
 
@@ -48,11 +48,19 @@ def write(
         case OutputFormat.JSONC:
             from rich.console import Console
 
-            Console(file=out, soft_wrap=True).print_json(json.dumps(data), indent=2)
+            Console(file=out, soft_wrap=True).print_json(
+                json.dumps(data), indent=2, ensure_ascii=True
+            )
         case OutputFormat.YAML:
             import yaml
 
-            yaml.safe_dump(data, out, sort_keys=False, allow_unicode=True, width=100)
+            def dump(*, readable: bool) -> str:
+                return yaml.safe_dump(data, sort_keys=False, allow_unicode=readable, width=100)
+
+            text = dump(readable=True)
+            # PyYAML counts bidi characters and Unicode's blanks among the readable ones
+            safe = text == printable(text, keep="\n")
+            print(text if safe else dump(readable=False), end="", file=out)
         case OutputFormat.TSV:
             for row in rows:
                 print("\t".join(_cell(cell) for cell in plain(row).values()), file=out)

@@ -11,8 +11,9 @@ from rich.status import Status
 from rich.text import Text
 
 from serialfix.model import StepResult
+from serialfix.printable import printable
 from serialfix.report.tables import outcome_text, plan_view
-from serialfix.report.text import describe, printable, seconds
+from serialfix.report.text import describe, seconds
 
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class TerminalObserver:
                 Text.assemble(
                     f"  {number:>{len(str(total))}}/{total} ",
                     outcome_text(result.outcome),
-                    f" {result.id}",
+                    f" {printable(result.id)}",
                     f"  {change}" if result.outcome == "changed" else "",
                 )
             )

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from serialfix.model import Outcome, RunResult, StepResult
-from serialfix.report.text import describe, printable, seconds
+from serialfix.printable import printable
+from serialfix.report.text import describe, seconds
 
 
 if TYPE_CHECKING:
@@ -37,17 +38,17 @@ NEXT = {
 
 
 def grid(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
-    """A plain table; texts are shown as they are, never as markup."""
+    """A plain table; texts are never markup, and what is not plainly printable is an escape."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+        table.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row))
     return table
 
 
 def outcome_text(outcome: str) -> Text:
-    return Text(str(outcome), style=STYLES.get(outcome, ""))
+    return Text(printable(str(outcome)), style=STYLES.get(outcome, ""))
 
 
 def _place(title: str) -> tuple[str, str]:
@@ -134,7 +135,10 @@ def result_view(result: RunResult) -> RenderableType:
         if value
     ]
     head = Text.assemble(
-        "\n", (f"{result.vm_name}: ", "bold"), outcome_text(result.outcome), f" ({result.playbook})"
+        "\n",
+        (f"{printable(result.vm_name)}: ", "bold"),
+        outcome_text(result.outcome),
+        f" ({printable(result.playbook)})",
     )
     parts.append(head)
     if result.error is None and (advice := NEXT.get(result.outcome)):

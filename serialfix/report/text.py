@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any
 
 from serialfix.model import RegistryType, RegistryValue
+from serialfix.printable import printable
 
 
 ABSENT = "(absent)"
-
-
-def printable(text: str, *, keep: str = "") -> str:
-    """The text with every control, format and bidi character shown as its escape."""
-    return "".join(
-        character
-        if character in keep or (character.isprintable() and not _reorders(character))
-        else character.encode("unicode_escape", "backslashreplace").decode("ascii")
-        for character in text
-    )
-
-
-def _reorders(character: str) -> bool:
-    return unicodedata.category(character) in ("Cf", "Zl", "Zp")
 
 
 def describe(value: Any) -> str:

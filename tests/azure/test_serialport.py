@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from serialfix.azure.identity import Azure
-from serialfix.azure.serialport import connect
-from serialfix.errors import AccessError, AzureRefused, SerialfixError, TargetError
+from serialfix.azure.serialport import connect, order
+from serialfix.errors import (
+    AccessError,
+    AzureRefused,
+    AzureUnreachable,
+    GatewayClosed,
+    GatewayRejected,
+    SerialfixError,
+    TargetError,
+)
 from serialfix.model import VmRef
 from tests.azure.arm_double import SUB, TOKEN, Arm, error, vm_body
 
@@ -74,3 +84,59 @@ async def test_an_answer_without_an_address(
     arm.on("POST", port(REF), (200, body))
     with pytest.raises(AzureRefused, match="without naming"):
         await connect(azure, REF)
+
+
+PLACE = "/n/connector/client/sessions/s"  # a name that holds what is replaced
+
+
+def console(arm: Arm) -> str:
+    return arm.base.replace("http://", "ws://") + f"{PLACE}/client"
+
+
+@pytest.mark.parametrize("command", ["nmi", "reset"])
+async def test_an_order_goes_to_the_gateway(azure: Azure, arm: Arm, command: str) -> None:
+    arm.on("POST", f"{PLACE}/adminCommand/{command}", (200, ""))
+    await order(azure, console(arm), command)
+    (call,) = arm.seen
+    assert call.path == f"{PLACE}/adminCommand/{command}"
+    assert call.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert call.headers["Content-Type"] == "application/json"
+    body = arm.bodies[0]
+    assert (body["command"], body["commandParameters"]) == (command, {})
+    assert len(body["requestId"]) == 36
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (302, AzureRefused),
+        (401, AccessError),
+        (403, AccessError),
+        (404, GatewayClosed),
+        (429, AzureRefused),
+        (500, AzureRefused),
+        (503, AzureRefused),
+    ],
+)
+async def test_an_order_is_never_given_twice(
+    azure: Azure, arm: Arm, status: int, kind: type[SerialfixError]
+) -> None:
+    answer: Any = (status, {}, {"Location": "/elsewhere", "Retry-After": "0"})
+    arm.on("POST", f"{PLACE}/adminCommand/reset", answer)
+    with pytest.raises(kind):
+        await order(azure, console(arm), "reset")
+    assert len(arm.seen) == 1
+
+
+async def test_an_order_without_an_answer(azure: Azure) -> None:
+    with pytest.raises(AzureUnreachable, match="to send the reset"):
+        await order(azure, "ws://127.0.0.1:1/s/client", "reset")
+
+
+@pytest.mark.parametrize(
+    "url", ["ws://example.org/s/client", "wss://example.org/s/other", "ftp://localhost/client", ""]
+)
+async def test_a_token_goes_to_no_other_place(azure: Azure, arm: Arm, url: str) -> None:
+    with pytest.raises(GatewayRejected, match="takes no orders"):
+        await order(azure, url, "reset")
+    assert arm.seen == []

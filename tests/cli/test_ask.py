@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from serialfix.cli.ask import ask_yes, guest_account, require_consent
+from serialfix.cli.ask import ask_yes, guest_account, require_consent, wait_for_enter
 from serialfix.errors import ConfigError, UsageError
 
 
@@ -49,6 +49,13 @@ def test_on_a_terminal_the_question_can_wait() -> None:
         require_consent(yes=False, no_input=False)
         with pytest.raises(UsageError):
             require_consent(yes=False, no_input=True)
+
+
+@pytest.mark.parametrize(("answer", "yes"), [(b"\n", True), (b"no\n", False), (b"\x04", False)])
+def test_enter_alone_goes_on(answer: bytes, *, yes: bool) -> None:
+    with terminal() as person:
+        os.write(person, answer)
+        assert wait_for_enter("Press Enter") is yes
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_version(stage: Stage) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "check", "undo", "resume", "runs", "playbook", "replay", "lab", "doctor"],
+    ["run", "check", "undo", "resume", "attach", "runs", "playbook", "replay", "lab", "doctor"],
 )
 def test_every_command_is_listed_and_has_help_in_eighty_columns(stage: Stage, command: str) -> None:
     assert f"\n  {command} " in stage.run("--help")[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -157,3 +158,13 @@ def test_a_repaint_is_whole_once_its_last_row_was_addressed() -> None:
     assert screen.painted
     screen.feed("\x1b[2J")
     assert not screen.painted
+
+
+@pytest.mark.parametrize("char", ["\u202e", "\u200b", "\u2066", "\ufeff", "\u3164", "\u1160"])
+def test_a_character_without_width_takes_a_cell_and_hides_nothing(char: str) -> None:
+    screen = Screen()
+    screen.feed(f"REG_SZ    0{char}1{char}{char}end")
+    assert screen.rows()[0] == f"REG_SZ    0{char}1{char}{char}end"
+    assert screen.cursor == (0, 18)
+    screen.feed("\r\n" + "x" * 79 + char + "y")
+    assert screen.rows()[1:3] == ["x" * 79 + char, "y"]

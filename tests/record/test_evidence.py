@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from serialfix.errors import RecordError
 from serialfix.record.cast import Cast, Event
-from serialfix.record.evidence import printable, transcript, write_evidence
+from serialfix.record.evidence import transcript, write_evidence
 from serialfix.secrets import Redactor, Secret
 
 
@@ -28,23 +28,6 @@ def cast(*events: tuple[str, str]) -> Cast:
 
 def lines(*events: tuple[str, str]) -> list[str]:
     return [line[12:] for line in transcript(cast(*events)).splitlines()]
-
-
-class TestPrintable:
-    @pytest.mark.parametrize(
-        ("text", "safe"),
-        [
-            ("reg add", "reg add"),
-            ("Schlüssel キー", "Schlüssel キー"),
-            ("\x1b[31m", r"\x1b[31m"),
-            ("\x9b31m", r"\x9b31m"),
-            ("a\r\n", r"a\r\n"),
-            ("\u202egnp.exe", r"\u202egnp.exe"),
-            ("a\u200bb\u2028", r"a\u200bb\u2028"),
-        ],
-    )
-    def test_escapes_what_acts(self, text: str, safe: str) -> None:
-        assert printable(text) == safe
 
 
 class TestTranscript:

@@ -16,10 +16,13 @@ from hypothesis import strategies as st
 from serialfix.errors import PreflightError, RecordError, TargetError
 from serialfix.model import Outcome, RegistryType, RegistryValue
 from serialfix.record.journal import (
+    BY_HAND,
     Journal,
     JournalPort,
     MemoryJournal,
     RunStore,
+    attached_path,
+    claim_vm,
     default_state_dir,
 )
 from serialfix.secrets import Redactor, Secret
@@ -294,11 +297,27 @@ class TestRunStore:
             two.lock_vm(VM + "2").close()
         two.lock_vm(VM).close()
 
+    def test_a_person_at_the_console_is_named(self, tmp_path: Path) -> None:
+        run = RunStore(tmp_path).create("one")
+        with claim_vm(tmp_path, VM, holder=f"{BY_HAND} (ada, process 7)"):
+            with pytest.raises(PreflightError, match=r"attach` \(ada, process 7\) is") as caught:
+                run.lock_vm(VM)
+            assert "Leave that console" in caught.value.remedy
+
     def test_a_lock_that_cannot_be_made(self, tmp_path: Path) -> None:
         run = RunStore(tmp_path).create("one")
         (tmp_path / "locks").write_text("")
         with pytest.raises(RecordError, match="locks"):
             run.lock_vm(VM)
+
+
+def test_recordings_of_attached_consoles_lie_beside_the_runs(tmp_path: Path) -> None:
+    now = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
+    first = attached_path(tmp_path, "my/ss..\n1", now=now)
+    assert first == tmp_path / "attached" / "20260203-040506-my-ss..-1.cast"
+    first.touch()
+    assert attached_path(tmp_path, "my/ss..\n1", now=now).name.endswith("-2.cast")
+    assert RunStore(tmp_path).list() == []
 
 
 def test_default_state_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,4 +31,4 @@ def test_an_error_tells_all_it_knows() -> None:
 
 def test_a_wrong_playbook_says_nothing_of_vms() -> None:
     error = PlaybookError("a\nb", file="f", line=1, column=2)
-    assert list(lines(error.facts())) == ["Error: f:1:2: a\nb", "  [usage.playbook]"]
+    assert list(lines(error.facts())) == ["Error: f:1:2: a\n  b", "  [usage.playbook]"]
