@@ -88,8 +88,7 @@ class Terminal(Desk):
         for name in _ENDING:
             self._loop.add_signal_handler(signal.Signals[name], person.ended, signal.Signals[name])
         self._loop.add_signal_handler(signal.SIGWINCH, person.changed)
-        self._loop.add_signal_handler(signal.SIGTSTP, self.suspend)
-        self._loop.add_signal_handler(signal.SIGCONT, self._resume)
+        self._watch_the_shell()
         self._raw()
         self._loop.add_reader(self._file, self._read, person)
 
@@ -125,10 +124,16 @@ class Terminal(Desk):
     def suspend(self) -> None:
         """See Desk."""
         self._cooked()
-        self._loop.remove_signal_handler(signal.SIGTSTP)
+        # Without our handlers: to resume twice would drop what is typed after the first time.
+        for number in (signal.SIGTSTP, signal.SIGCONT):
+            self._loop.remove_signal_handler(number)
         os.kill(os.getpid(), signal.SIGTSTP)  # here we stand still until `fg`
-        self._loop.add_signal_handler(signal.SIGTSTP, self.suspend)
+        self._watch_the_shell()
         self._resume()
+
+    def _watch_the_shell(self) -> None:
+        self._loop.add_signal_handler(signal.SIGTSTP, self.suspend)
+        self._loop.add_signal_handler(signal.SIGCONT, self._resume)
 
     def _resume(self) -> None:
         """Somebody woke us: the shell has used the terminal meanwhile."""
