@@ -59,6 +59,8 @@ class Faults:
     """Somebody's text that already stands behind `SAC>`."""
     unsolicited_switch_after: int = 0
     """At the n-th entered line the port switches to SAC by itself."""
+    sac_restart_fails: bool = False
+    """SAC's `restart` says that it failed, and does nothing (§2.3)."""
     login_refused: bool = False
     """No credentials are good."""
 
