@@ -48,6 +48,9 @@ class Patience:
     run: float = 60.0
     """For one command line in the guest."""
     leave: float = 10.0
+    restart: float = 90.0
+    """For a system to go down after SAC's `restart`; SAC waits until it is 60 s old (sac.md §2.3).
+    """
 
 
 class Console:
