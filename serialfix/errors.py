@@ -23,6 +23,8 @@ adapter; above it only `SerialfixError` is seen.
     │   ├── GatewayUnreachable
     │   ├── GatewayRejected
     │   ├── GatewayClosed
+    │   │   └── CommandEnded                 the command of --console ended by itself
+    │   ├── CommandNotStarted                it cannot be run, or asks a person
     │   └── SessionTakenOver
     ├── ConsoleError                     6
     │   ├── SacUnavailable
@@ -237,6 +239,21 @@ class GatewayClosed(TransportError):
     """The connection ended in the middle of a session."""
 
     slug = "transport.gateway_closed"
+
+
+class CommandEnded(GatewayClosed):
+    """The command that carries the console ended in the middle of a session."""
+
+    slug = "transport.command_ended"
+    default_remedy = (
+        "Run the command of --console by hand: it must show the VM's serial console, and stay."
+    )
+
+
+class CommandNotStarted(TransportError):
+    """The command that should open the console cannot be run, or waits for a person."""
+
+    slug = "transport.command_not_started"
 
 
 class SessionTakenOver(TransportError):

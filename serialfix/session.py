@@ -17,6 +17,7 @@ from typing import Any
 from serialfix.console import cmd, sac
 from serialfix.console.actions import CR, Action, Cause, Finished, Press, Wait
 from serialfix.console.machine import Console, Machine, Patience, Step
+from serialfix.console.sac_restart import RestartMachine
 from serialfix.console.typist import REPAIRS, Pace, Typist
 from serialfix.console.wire import ChannelSwitch
 from serialfix.errors import (
@@ -100,6 +101,7 @@ class Session:
         """Whether the password was entered: a second logon is never tried by itself then."""
         self._stray = False
         """Whether `cmd` was entered and the connection lost before the channel's name was seen."""
+        self._before_enter: Callable[[], object] = lambda: None
         self._frames = (f"{nonce}.{n}" for n in count(1) if not _has_pair(str(n)))
         self._pending: asyncio.Task[bytes] | None = None
         self._inside = False
@@ -247,6 +249,21 @@ class Session:
             return False
         return machine.state is cmd.State.LEFT
 
+    async def restart(self, requested: Callable[[], object]) -> bool:
+        """Have SAC restart the system; `requested` is called just before the one Enter.
+
+        Gives whether the system was seen to go down; raises RestartRefused when SAC says that it
+        failed.
+        """
+        self._inside = self.entered = False
+        self._before_enter = requested
+        machine = RestartMachine(self.patience)
+        try:
+            await self._play(machine)
+        finally:
+            self._before_enter = lambda: None
+        return machine.going_down
+
     async def close(self) -> None:
         """End the attachment; does nothing when there is none."""
         if self._pending is not None:
@@ -295,10 +312,11 @@ class Session:
                     machine.keys,
                     prompt=self.console.screen.before_cursor().rstrip(),
                     secret=masked,
-                    at_sac=isinstance(machine, sac.SacMachine),
+                    at_sac=isinstance(machine, sac.SacMachine | RestartMachine),
                     repairs=row.retypes or REPAIRS,
                 )
                 self.console.look_afresh()
+                self._before_enter()
                 self.entered = True
                 self.logged_on |= masked
                 await self._send(CR)

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from serialfix.cli import options as o
 from serialfix.errors import UsageError
@@ -36,8 +36,8 @@ Whoever else is attached to its console is cut off.
 {menu} opens the menu: leave, NMI, reset, help.
 At the prompt SAC> some keys do what nobody expects:
 {hazards}
-Azure's boot diagnostics keep what the console shows. So does a recording, which
-leaves out what is typed at a password prompt:
+The host keeps what the console shows (Azure: in boot diagnostics). So does a recording,
+which leaves out what is typed at a password prompt:
 {recording}
 """
 
@@ -49,6 +49,7 @@ def attach(
     subscription: o.Subscription = None,
     ids: o.Ids = None,
     instance_id: o.InstanceId = None,
+    console: o.Console = None,
     lab: o.UseLab = False,
     menu_key: MenuKey = "^]",
     no_guard: NoGuard = False,
@@ -57,7 +58,7 @@ def attach(
     debug: Debug = False,
     state_dir: o.StateDir = None,
 ) -> int:
-    """Work at a VM's console by hand: keys there, the picture back, a menu behind Ctrl-]."""
+    """Work at a console by hand: keys there, the picture back, a menu behind Ctrl-]."""
     from functools import partial
 
     from serialfix.byhand.keys import control_key
@@ -71,7 +72,7 @@ def attach(
             "attach is a dialogue with a person, and --no-input forbids it",
             remedy="Leave out --no-input; `serialfix run` works without a person.",
         )
-    target = _target(vm, resource_group, subscription, ids, instance_id, lab=lab)
+    target = _target(vm, resource_group, subscription, ids, instance_id, lab=lab, console=console)
     key = control_key(menu_key)
     terminal = Terminal()
     try:
@@ -114,7 +115,7 @@ class _Place(NamedTuple):
 
 async def _attach(
     terminal: Terminal,
-    target: dict[str, str | None],
+    target: dict[str, Any],
     *,
     state_dir: Path | None,
     menu_key: str,
@@ -142,7 +143,10 @@ async def _attach(
             redactor.add(Secret(text, "guest_password"))
 
     async with AsyncExitStack() as stack:
-        place = await _in_azure(stack, target, state, redactor)
+        if command := target.get("console"):
+            place = _behind(stack, command, state)
+        else:
+            place = await _in_azure(stack, target, state, redactor)
         path = attached_path(state, place.name)
         print(introduction(place.name, menu_key, path, guard=guard), file=sys.stderr)
         if not await asyncio.to_thread(agreed):
@@ -168,15 +172,36 @@ async def _attach(
             print(f"The recording of this session: {path}", file=sys.stderr)
 
 
+def _behind(stack: AsyncExitStack, command: str, state: Path) -> _Place:
+    """The console that a command opens; NMI and reset are not its business."""
+    import shlex
+
+    from serialfix.record.journal import claim_vm
+    from serialfix.transport.commands import console_command
+    from serialfix.transport.process import ProcessTransport
+
+    words = console_command(command)
+    label = shlex.join(words)
+    place = _Place(label, f"console:{label}", ProcessTransport(words, environ=os.environ), None)
+    stack.enter_context(claim_vm(state, place.id, holder=_holder()))
+    return place
+
+
+def _holder() -> str:
+    from serialfix.record.journal import BY_HAND
+
+    return f"{BY_HAND} ({_user()}, process {os.getpid()})"
+
+
 async def _in_azure(
-    stack: AsyncExitStack, target: dict[str, str | None], state: Path, redactor: Redactor
+    stack: AsyncExitStack, target: dict[str, Any], state: Path, redactor: Redactor
 ) -> _Place:
     """The console of a VM that can be worked on. Held until the stack ends."""
     from serialfix.azure import serialport
     from serialfix.azure.identity import Azure
     from serialfix.azure.vm import find_vm, preflight
     from serialfix.printable import printable
-    from serialfix.record.journal import BY_HAND, claim_vm
+    from serialfix.record.journal import claim_vm
     from serialfix.transport.gateway import GatewayTransport
 
     azure = await stack.enter_async_context(
@@ -189,8 +214,7 @@ async def _in_azure(
         vm_id=target["vm_id"],
         instance_id=target["instance_id"],
     )
-    holder = f"{BY_HAND} ({_user()}, process {os.getpid()})"
-    stack.enter_context(claim_vm(state, ref.id, holder=holder))
+    stack.enter_context(claim_vm(state, ref.id, holder=_holder()))
     facts = await preflight(azure, ref)
     for note in facts.notes:
         print(f"note: {printable(note)}", file=sys.stderr)

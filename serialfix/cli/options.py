@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -46,6 +46,17 @@ Subscription = Annotated[
 ]
 Ids = Annotated[list[str] | None, option("--ids", help="Full ARM id instead of name and group.")]
 InstanceId = Annotated[str | None, option("--instance-id", help="Instance of a scale set.")]
+Console = Annotated[
+    str | None,
+    option("--console", help="Command that opens a serial console, in place of a VM in Azure."),
+]
+RestartCommand = Annotated[
+    str | None, option("--restart-command", help="With --console: command that restarts the VM.")
+]
+RestartBy = Annotated[
+    Literal["sac"] | None,
+    option("--restart-by", help="With --console: restart by the command of SAC."),
+]
 Playbook = Annotated[
     str,
     option(

@@ -46,8 +46,29 @@ def _target(
     instance_id: str | None,
     *,
     lab: bool,
-) -> dict[str, str | None]:
-    """Which VM is meant. Raises UsageError unless exactly one is named."""
+    console: str | None,
+    restart_command: str | None = None,
+    restart_by: str | None = None,
+    snapshot: bool = False,
+) -> dict[str, Any]:
+    """Which VM is meant, and what else the choice decides. Raises UsageError unless it is one."""
+    restart = {"--restart-command": restart_command, "--restart-by": restart_by}
+    if console is not None:
+        azure = {
+            "--vm": vm,
+            "--resource-group": resource_group,
+            "--subscription": subscription,
+            "--ids": ids,
+            "--instance-id": instance_id,
+            "--lab": lab,
+            "--snapshot": snapshot,
+        }
+        return _console(console, azure, restart)
+    if given := [name for name, value in restart.items() if value is not None]:
+        raise UsageError(
+            f"{given[0]} goes with --console; a VM in Azure is restarted through Azure",
+            remedy=f"Leave {given[0]} out, or --no-restart keeps the VM from being restarted.",
+        )
     given = [part for text in ids or () for part in text.split()]
     if len(given) > 1:
         raise UsageError(
@@ -71,7 +92,28 @@ def _target(
         "subscription": subscription,
         "vm_id": given[0] if given else None,
         "instance_id": instance_id,
+        "snapshot": snapshot,
     }
+
+
+def _console(console: str, azure: Mapping[str, Any], restart: Mapping[str, Any]) -> dict[str, Any]:
+    """A command's console: nothing that speaks of Azure goes with it, and no password in it."""
+    from serialfix.transport.commands import console_command, split_command
+
+    if given := [name for name, value in azure.items() if value]:
+        raise UsageError(
+            f"--console and {given[0]} contradict each other: the command of --console says "
+            "which VM is meant, and Azure is not asked",
+            remedy=f"Leave out {' and '.join(given)}, also as SERIALFIX_… in the environment; "
+            "or leave out --console.",
+        )
+    if all(value is not None for value in restart.values()):
+        raise UsageError("give --restart-command or --restart-by, not both")
+    console_command(console)
+    if (command := restart["--restart-command"]) is not None:
+        split_command(command, "--restart-command")
+    names = {name.removeprefix("--").replace("-", "_"): value for name, value in restart.items()}
+    return {"console": console, **names}
 
 
 class _Manner(NamedTuple):
@@ -182,6 +224,9 @@ def run(
     subscription: o.Subscription = None,
     ids: o.Ids = None,
     instance_id: o.InstanceId = None,
+    console: o.Console = None,
+    restart_command: o.RestartCommand = None,
+    restart_by: o.RestartBy = None,
     check: o.Check = False,
     exit_code: o.ExitCode = False,
     snapshot: o.Snapshot = False,
@@ -200,12 +245,18 @@ def run(
     """Apply a playbook to a VM, restart it, and prove that it holds."""
     return _run(
         playbook,
-        _target(vm, resource_group, subscription, ids, instance_id, lab=lab),
+        _target(
+            *(vm, resource_group, subscription, ids, instance_id),
+            lab=lab,
+            console=console,
+            restart_command=restart_command,
+            restart_by=restart_by,
+            snapshot=snapshot,
+        ),
         _Guest(guest_username, guest_domain, credential_command),
         _Manner(output, yes, no_input, only_show_errors, debug, check, exit_code),
         lab=lab,
         state_dir=state_dir,
-        snapshot=snapshot,
         restart=not no_restart,
     )
 
@@ -218,6 +269,7 @@ def check(
     subscription: o.Subscription = None,
     ids: o.Ids = None,
     instance_id: o.InstanceId = None,
+    console: o.Console = None,
     exit_code: o.ExitCode = False,
     lab: o.UseLab = False,
     guest_username: o.GuestUsername = None,
@@ -232,7 +284,7 @@ def check(
     """Show what a playbook would change on a VM; the same as run --check."""
     return _run(
         playbook,
-        _target(vm, resource_group, subscription, ids, instance_id, lab=lab),
+        _target(vm, resource_group, subscription, ids, instance_id, lab=lab, console=console),
         _Guest(guest_username, guest_domain, credential_command),
         _Manner(output, False, no_input, only_show_errors, debug, True, exit_code),
         lab=lab,

@@ -144,18 +144,29 @@ def lab(
     renderer: Annotated[
         Renderer | None, o.option("--renderer", help="How the guest paints; else by profile.")
     ] = None,
+    serial_sockets: Annotated[
+        Path | None,
+        o.option("--serial-sockets", help="Folder for the VMs' serial ports, for `run --console`."),
+    ] = None,
 ) -> int:
     """Simulate Azure and Windows here; prints the environment to export."""
     from functools import partial
 
     from serialfix.cli.signals import Interruption
-    from serialfix.errors import Interrupted
+    from serialfix.errors import ConfigError, Interrupted
     from serialfix.lab.build import make_lab
     from serialfix.lab.server import serve
 
-    simulated = make_lab(vms, profile=profile, language=language, renderer=renderer)
+    simulated = make_lab(
+        vms, profile=profile, language=language, renderer=renderer, serial_sockets=serial_sockets
+    )
     try:
         Interruption("").run(serve(simulated, echo=partial(print, flush=True)))
     except Interrupted as error:  # the way to end it
         return error.exit_code
+    except OSError as error:
+        raise ConfigError(
+            f"the lab cannot start: {error}",
+            remedy="With --serial-sockets give a folder of yours, with a short name.",
+        ) from error
     return 0

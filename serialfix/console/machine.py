@@ -53,6 +53,9 @@ class Patience:
     alive: float = 15.0
     """Between two signs that a command is still waited for."""
     leave: float = 10.0
+    restart: float = 90.0
+    """For a system to go down after SAC's `restart`; SAC waits until it is 60 s old (sac.md §2.3).
+    """
 
 
 class Console:

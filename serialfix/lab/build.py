@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from serialfix.lab.faults import Delays, Faults
@@ -48,7 +49,13 @@ def make_vm(
     return LabVm(name=name, guest=guest, image=images[system], **settings)
 
 
-def make_lab(count: int = 1, *, azure_delays: ArmDelays | None = None, **settings: Any) -> Lab:
+def make_lab(
+    count: int = 1,
+    *,
+    azure_delays: ArmDelays | None = None,
+    serial_sockets: Path | None = None,
+    **settings: Any,
+) -> Lab:
     """A lab of `count` VMs, named myvm, myvm2, ...; `settings` are those of `make_vm`."""
     return Lab(
         [
@@ -56,6 +63,7 @@ def make_lab(count: int = 1, *, azure_delays: ArmDelays | None = None, **setting
             for n in range(1, count + 1)
         ],
         delays=azure_delays,
+        serial_sockets=serial_sockets,
     )
 
 

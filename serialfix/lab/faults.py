@@ -69,6 +69,8 @@ class Faults:
     """At the n-th entered line an agent that fights for the port writes on it (§8)."""
     murmur_after: int = 0
     """At the n-th entered line a program in the background prints into the channel in view."""
+    sac_restart_fails: bool = False
+    """SAC's `restart` says that it failed, and does nothing (§2.3)."""
     login_refused: bool = False
     """No credentials are good."""
 

@@ -391,6 +391,9 @@ class Sac:
         self._when_old_enough("shutdown", self._power.shutdown)
 
     def _restart(self) -> None:
+        if self._machine.faults().sac_restart_fails:
+            self._say(f"{say.RESTART_FAILED}\r\n")
+            return
         self._when_old_enough("restart", self._power.restart)
 
     def _when_old_enough(self, word: str, act: Callable[[], None]) -> None:

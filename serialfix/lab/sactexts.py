@@ -28,6 +28,7 @@ BAD_ARGUMENT = "A parameter was incorrect or missing.  Try the 'help' command fo
 NO_SUCH_NAME = "Error: Could not find a channel with that name."
 NO_SUCH_SLOT = "Error: There is no channel present at the specified index."
 NOT_CLOSABLE = "Error: The SAC channel cannot be closed."
+RESTART_FAILED = "SAC failed to restart the system.\r\nFailed with status 0xC0000022."
 MORE = "----Press <Enter> for more----"
 
 REFUSED: Mapping[Refusal, str] = MappingProxyType(

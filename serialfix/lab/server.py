@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from serialfix.lab.cloud import Cloud
 from serialfix.lab.gateway import Gateway
 from serialfix.lab.guest import PASSWORD, USERNAME
 from serialfix.lab.identity import IdentityEndpoint, Tokens
+from serialfix.lab.serialsocket import SerialSocket
 from serialfix.lab.switches import ArmDelays, ArmFaults
 from serialfix.lab.truth import truth_routes
 from serialfix.lab.vm import LabVm
@@ -26,6 +28,7 @@ from serialfix.lab.vm import LabVm
 if TYPE_CHECKING:
     from aiohttp import web
 
+SERIAL_PROGRAM = SerialSocket.__module__
 CONNECTOR = "/n/connector/{container}/sessions/{session}"
 T = TypeVar("T")
 
@@ -34,6 +37,7 @@ class Lab:
     """ARM, gateway and identity for some VMs, on ephemeral ports of 127.0.0.1.
 
     `faults` are the global ones; each VM has its own besides. `token_lifetime` is in seconds.
+    `serial_sockets` is a folder for the VMs' serial ports, as hypervisors have them.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Lab:
         token_lifetime: float = 86_400,
         page_size: int = 50,
         seed: int = 0,
+        serial_sockets: Path | None = None,
     ) -> None:
         self.cloud = Cloud(
             list(vms),
@@ -60,6 +65,8 @@ class Lab:
         self.truth_url = ""
         self._runners: list[web.AppRunner] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._serial_sockets = serial_sockets
+        self.sockets: list[SerialSocket] = []
 
     @property
     def vms(self) -> list[LabVm]:
@@ -75,6 +82,14 @@ class Lab:
 
     async def start(self) -> Self:
         """Open the ports, fill `env`, power on the VMs that are running."""
+        try:
+            await self._open()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def _open(self) -> None:
         from aiohttp import web
 
         self._folder = tempfile.TemporaryDirectory(prefix="serialfix-lab-")
@@ -109,10 +124,16 @@ class Lab:
         for vm in self.vms:
             if vm.power == "running":
                 vm.guest.power_on()
-        return self
+        if (folder := self._serial_sockets) is not None:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.sockets = [SerialSocket(vm.guest, folder / vm.name) for vm in self.vms]
+            for each in self.sockets:
+                await each.start()
 
     async def stop(self) -> None:
         """Cut all sessions, switch all guests off, close the ports, remove the certificates."""
+        for each in self.sockets:
+            each.close()
         self.gateway.close()
         self.cloud.close()
         for vm in self.vms:
@@ -220,6 +241,9 @@ async def serve(lab: Lab, *, echo: Callable[[str], None]) -> None:
     async with lab:
         for name, value in lab.env.items():
             echo(f"export {name}={shlex.quote(value)}")
+        for each in lab.sockets:
+            console = shlex.join((sys.executable, "-m", SERIAL_PROGRAM, str(each.path)))
+            echo(f"# serial console of {each.path.name}: {console}")
         echo(f"# what really happened, and the switches: curl {lab.truth_url}")
         await asyncio.Event().wait()
 

@@ -2,8 +2,8 @@
 
 `GET /lab/vms`, `GET /lab/vms/NAME`, and `POST /lab/vms/NAME` with any of `{"power": "stopped",
 "agent_ready": false, "arm": {...}, "gateway": {...}, "guest": {...}, "take_over": true,
-"drop": true}`. `arm`, `gateway` and `guest` change single switches, the others stay. `power` is
-what Azure says; the guest itself is switched through ARM.
+"drop": true, "restart": true}`. `arm`, `gateway` and `guest` change single switches, the others
+stay. `power` is what Azure says; `restart` is what a hypervisor can do, and Azure is not asked.
 """
 
 from __future__ import annotations
@@ -75,10 +75,12 @@ def change(vm: LabVm, gateway: Gateway, settings: dict[str, Any]) -> None:
             guest.faults = replace(guest.faults, **value)
         elif name in ("take_over", "drop"):
             getattr(gateway, name)(vm)
+        elif name == "restart":
+            vm.guest.restart()
         elif value in PLAIN.get(name, ()):
             setattr(vm, name, value)
         else:
-            known = {"arm", "gateway", "guest", "take_over", "drop"} | set(PLAIN)
+            known = {"arm", "gateway", "guest", "take_over", "drop", "restart"} | set(PLAIN)
             raise ValueError(f"cannot set {name!r} to {value!r}; known are {sorted(known)}")
 
 

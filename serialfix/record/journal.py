@@ -278,7 +278,7 @@ def attached_path(state_dir: Path, name: str, *, now: datetime | None = None) ->
     """A new recording of a console that is attached by hand; beside the runs, it is none."""
     folder = state_dir / "attached"
     _make_folder(folder)
-    begun = f"{(now or _utc_now()):%Y%m%d-%H%M%S}-{re.sub('[^A-Za-z0-9._-]', '-', name)}"
+    begun = f"{(now or _utc_now()):%Y%m%d-%H%M%S}-{re.sub('[^A-Za-z0-9._-]+', '-', name)[:60]}"
     names = (f"{begun}{f'-{n}' if n > 1 else ''}.cast" for n in count(1))
     return next(path for each in names if not (path := folder / each).exists())
 

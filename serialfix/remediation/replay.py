@@ -89,6 +89,7 @@ def _work(cast: Cast, about: Any, transport: ReplayTransport) -> Work:
         journal=MemoryJournal(),
         observer=Silence(),
         restart_allowed=about["restart_allowed"],
+        restart_reported=about.get("restart_reported", True),
         earlier=dict.fromkeys(about["earlier"]),
         patience=WorkPatience(**about["work_patience"]),
         guest_patience=GuestPatience(**about["guest_patience"]),
@@ -104,6 +105,8 @@ async def _perform(work: Work, purpose: Purpose, about: Any, *, declined: bool) 
             await work.check()
         case Purpose.APPLY:
             await work.apply(decide, reclaim=bool(about["reclaim"]))
+        case Purpose.RESTART:
+            await work.restart(lambda: None)
         case Purpose.PROVE:
             await work.prove(former_channel=about["former_channel"], reclaim=bool(about["reclaim"]))
 

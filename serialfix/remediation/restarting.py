@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from serialfix.errors import RestartError, RestartFailed, RestartRefused, SerialfixError
-from serialfix.model import Outcome, RestartResult, VmRef
+from serialfix.model import Outcome, RestartResult
 from serialfix.record.journal import JournalPort
 from serialfix.remediation.events import Observer
 from serialfix.remediation.history import Standing
+from serialfix.remediation.place import Operation, Restarter
 
-
-if TYPE_CHECKING:
-    from serialfix.azure.identity import Azure
-    from serialfix.azure.restart import RestartOperation
 
 T = TypeVar("T")
 
@@ -27,46 +25,46 @@ class Restart:
     """
 
     def __init__(
-        self, azure: Azure, ref: VmRef, *, journal: JournalPort, observer: Observer, timeout: float
+        self, restarter: Restarter, *, journal: JournalPort, observer: Observer, timeout: float
     ) -> None:
         self.result: RestartResult | None = None
-        self._azure = azure
-        self._ref = ref
+        self._restarter = restarter
         self._journal = journal
         self._observer = observer
         self._timeout = timeout
+        self._reported = Outcome.CHANGED if restarter.reports else Outcome.UNKNOWN
 
-    async def once(self, now: Standing, *, run_id: str) -> None:
+    async def once(self, now: Standing) -> None:
         """Until the VM was restarted and runs. Raises RestartError, or what Azure says else."""
         if now.restart_done:
-            self.result = RestartResult(Outcome.CHANGED, now.restart_operation)
+            self.result = RestartResult(self._reported, now.restart_operation)
             return
-        self._observer.phase("restart", "through the compute API")
+        self._observer.phase("restart", self._restarter.words)
+        since = asyncio.get_running_loop().time()
         self.result = RestartResult(Outcome.UNKNOWN, now.restart_operation)
         if now.restart_token is not None:
-            from serialfix.azure.restart import resume_restart
-
-            operation = await resume_restart(self._azure, self._ref, now.restart_token)
+            operation = await self._restarter.resume(now.restart_token)
         elif now.restart_requested:
-            raise RestartError(
-                "a former process asked for the restart and was killed before Azure's answer was "
-                "kept: whether the VM restarted is not known, and it is not restarted again",
-                remedy="Look in the VM's activity log for the restart of this run "
-                f"(correlation id {run_id}). When there was none, restart it by hand: "
-                "all changes are verified in the registry.",
-            )
+            raise self._restarter.lost()
         else:
             operation = await _to_its_end(self._ask())
-        await self._wait(operation)
+        await self._wait(operation, since)
 
-    async def _ask(self) -> RestartOperation:
-        from serialfix.azure.restart import begin_restart
+    def shown(self, shown: bool) -> None:
+        """Whether the guest itself showed that it restarted."""
+        if shown and self.result is not None:
+            self.result = replace(self.result, outcome=Outcome.CHANGED)
 
-        self._journal.append("restart_requested")
+    async def _ask(self) -> Operation:
         try:
-            operation = await begin_restart(self._azure, self._ref)
+            operation = await self._restarter.begin(
+                lambda: self._journal.append("restart_requested")
+            )
         except RestartRefused:
             self._journal.append("restart_refused")
+            self.result = RestartResult(Outcome.FAILED)
+            raise
+        except RestartFailed:
             self.result = RestartResult(Outcome.FAILED)
             raise
         self._journal.append(
@@ -76,25 +74,23 @@ class Restart:
         )
         return operation
 
-    async def _wait(self, operation: RestartOperation) -> None:
-        from serialfix.azure.vm import power_state
-
+    async def _wait(self, operation: Operation, start: float) -> None:
         loop = asyncio.get_running_loop()
-        start = loop.time()
         self.result = RestartResult(Outcome.UNKNOWN, operation.id)
         try:
             await operation.wait(
                 timeout=self._timeout,
                 on_poll=lambda status: self._observer.progress(f"the restart: {status}"),
             )
-            state = await power_state(self._azure, self._ref)
+            state = await self._restarter.power_state()
         except SerialfixError as error:
             ended = Outcome.FAILED if isinstance(error, RestartFailed) else Outcome.UNKNOWN
             self.result = RestartResult(ended, operation.id, loop.time() - start)
             raise
         self._journal.append("restart_done", power_state=state)
-        self.result = RestartResult(Outcome.CHANGED, operation.id, loop.time() - start)
-        if state.lower().removeprefix("powerstate/") != "running":
+        took = loop.time() - start if self._restarter.reports else None  # the guest still goes down
+        self.result = RestartResult(self._reported, operation.id, took)
+        if state is not None and state.lower().removeprefix("powerstate/") != "running":
             raise RestartError(
                 f"after the restart the VM is {state}",
                 remedy="Start it (`az vm start`); then `serialfix resume` makes the proof.",

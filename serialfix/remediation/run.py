@@ -1,4 +1,4 @@
-"""A run on one VM, with Azure around the console: find, preflight, work, restart, prove, report.
+"""A run on one VM, wherever it is: find, preflight, work, restart, prove, report.
 
 Order of safety: the journal exists before anybody attaches; the undo playbook is on disk before the
 first change; the restart is in the journal before it is asked for, and its continuation token
@@ -11,17 +11,13 @@ import asyncio
 import getpass
 import os
 import random
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import serialfix
-from serialfix.console.machine import Patience
 from serialfix.errors import (
-    ConfigError,
     Interrupted,
     MachineMisuse,
     RecordError,
@@ -32,7 +28,7 @@ from serialfix.errors import (
     UnsafeStep,
     UsageError,
 )
-from serialfix.model import RegistryValue, RunResult, VmRef
+from serialfix.model import RegistryValue, RunResult
 from serialfix.playbook.load import LoadedPlaybook, dump_playbook, parse_playbook
 from serialfix.playbook.plan import Plan
 from serialfix.record.cast import CastWriter, read_cast
@@ -40,22 +36,18 @@ from serialfix.record.evidence import transcript, write_evidence
 from serialfix.record.journal import RunFolder, RunStore, default_state_dir
 from serialfix.remediation import outcomes
 from serialfix.remediation.events import Observer
-from serialfix.remediation.guest import GuestPatience
 from serialfix.remediation.history import RunSummary, Standing, fold, runs
+from serialfix.remediation.options import ASKED, CONSOLE, RunOptions, RunPatience
+from serialfix.remediation.place import Restarter, Surroundings, place_of
 from serialfix.remediation.restarting import Restart
 from serialfix.remediation.telling import Teller, redacted
 from serialfix.remediation.way_back import undo_playbook
-from serialfix.remediation.work import Purpose, Work, WorkPatience
+from serialfix.remediation.work import Purpose, Work
 from serialfix.result import run_json
-from serialfix.secrets import Redactor, Secret
+from serialfix.secrets import Redactor
 from serialfix.session import Credentials, Session, new_nonce
-from serialfix.transport.gateway import GatewayPatience, GatewayTransport
 from serialfix.transport.replay import RecordingTransport
 
-
-if TYPE_CHECKING:
-    from serialfix.azure.identity import Azure, AzurePatience
-    from serialfix.azure.vm import VmFacts
 
 __all__ = [
     "Credentials",
@@ -69,41 +61,11 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class RunPatience:
-    """All deadlines of a run, in seconds; one place to shrink them for tests."""
-
-    console: Patience = field(default_factory=Patience)
-    gateway: GatewayPatience = field(default_factory=GatewayPatience)
-    azure: AzurePatience | None = None
-    guest: GuestPatience = field(default_factory=GuestPatience)
-    work: WorkPatience = field(default_factory=WorkPatience)
-    restart: float = 1800.0
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What a run needs besides its playbook. `vm_id` is a full ARM id; it wins over names."""
-
-    guest: Credentials
-    environ: Mapping[str, str]
-    vm: str | None = None
-    resource_group: str | None = None
-    subscription: str | None = None
-    vm_id: str | None = None
-    instance_id: str | None = None
-    check: bool = False
-    snapshot: bool = False
-    restart: bool = True
-    state_dir: Path | None = None
-    patience: RunPatience = field(default_factory=RunPatience)
-
-
 async def run(playbook: LoadedPlaybook, options: RunOptions, observer: Observer) -> RunResult:
     """Run a playbook on one VM.
 
-    Errors and interruptions are in the result, with their exit code; only a run that cannot even
-    be journalled raises RecordError.
+    Errors and interruptions are in the result, with their exit code; only what cannot even be
+    journalled is raised: RecordError, and ConfigError for a command that must not be kept.
     """
     return await _Run(playbook, options, observer).execute()
 
@@ -117,7 +79,7 @@ async def undo(run_id: str, options: RunOptions, observer: Observer) -> RunResul
     if not path.exists():
         raise UsageError(f"run {folder.run_id} has changed nothing, so there is nothing to undo")
     playbook = parse_playbook(path.read_text("utf-8"), file=str(path))
-    options = replace(options, vm_id=now.vm_id)
+    options = _at_the_same_vm(options, now, CONSOLE)
     return await _Run(playbook, options, observer, undo_of=folder.run_id).execute()
 
 
@@ -134,24 +96,16 @@ async def resume(run_id: str, options: RunOptions, observer: Observer) -> RunRes
         raise UsageError(f"run {folder.run_id} was a check; run it again instead")
     path = folder.path / "playbook.yaml"
     playbook = parse_playbook(path.read_text("utf-8"), file=str(path))
-    options = replace(options, **now.asked)
-    if now.vm_id:
-        options = replace(options, vm_id=now.vm_id)
+    options = _at_the_same_vm(options, now, ASKED)
     return await _Run(
         playbook, options, observer, resumed=(folder.run_id, now), undo_of=now.undo_of
     ).execute()
 
 
-_ASKED = (
-    "vm",
-    "resource_group",
-    "subscription",
-    "vm_id",
-    "instance_id",
-    "snapshot",
-    "restart",
-)
-"""Options that a resumed run has from its journal: it must not do more than it was asked for."""
+def _at_the_same_vm(options: RunOptions, now: Standing, kept: tuple[str, ...]) -> RunOptions:
+    """The options with those of `kept` as the journal has them; a VM that was found has an id."""
+    options = replace(options, **{name: now.asked[name] for name in kept if name in now.asked})
+    return replace(options, vm_id=now.vm_id) if now.vm_id else options
 
 
 class _Run:
@@ -166,6 +120,7 @@ class _Run:
         undo_of: str | None = None,
         resumed: tuple[str, Standing] | None = None,
     ) -> None:
+        self._place = place_of(options)
         self._loaded = playbook
         self._playbook = playbook.playbook
         self._options = options
@@ -179,12 +134,12 @@ class _Run:
         self._folder = store.open(resumed[0]) if resumed else store.create(_new_run_id())
         self._journal = self._folder.journal
         self._undo_path = self._folder.path / "undo.yaml"
-        self._ref: VmRef | None = None
+        self._vm = self._place.wanted
+        self._works: list[Work] = []
         self._work: Work | None = None
         self._casts: list[CastWriter] = []
         self._restart: Restart | None = None
         self._warnings: list[str] = []
-        self._proof: Work | None = None
 
     async def execute(self) -> RunResult:
         """Everything, up to the report."""
@@ -200,7 +155,7 @@ class _Run:
                     sha256=self._loaded.sha256,
                     purpose=Purpose.CHECK if self._options.check else Purpose.APPLY,
                     undo_of=self._undo_of,
-                    asked={name: getattr(self._options, name) for name in _ASKED},
+                    asked={name: getattr(self._options, name) for name in ASKED},
                     user=_user(),
                     version=serialfix.__version__,
                 )
@@ -227,55 +182,38 @@ class _Run:
         return self._report(error)
 
     async def _perform(self) -> None:
-        from serialfix.azure.identity import Azure
-        from serialfix.azure.vm import find_vm, preflight
-
-        options = self._options
-        async with AsyncExitStack() as stack:
-            self._observer.phase("find", options.vm or options.vm_id or "")
-            azure = await stack.enter_async_context(
-                Azure(
-                    environ=options.environ,
-                    subscription=options.subscription,
-                    run_id=self._folder.run_id,
-                    observer=self._observer.progress,
-                    patience=self._patience.azure,
-                )
-            )
-            self._ref = await find_vm(
-                azure,
-                name=options.vm,
-                resource_group=options.resource_group,
-                vm_id=options.vm_id,
-                instance_id=options.instance_id,
-            )
-            stack.enter_context(self._folder.lock_vm(self._ref.id))
-            self._observer.phase("preflight", self._ref.id)
-            facts = await preflight(azure, self._ref)
-            self._ref = facts.ref
-            self._journal.append("target", vm_id=facts.ref.id, os=facts.os_name)
-            for note in facts.notes:
-                self._warn(note)
-            await self._on_console(azure, facts)
-            await self._after_changes(azure)
+        self._observer.phase("find", self._vm.label or self._vm.id)
+        around = Surroundings(
+            run_id=self._folder.run_id,
+            progress=self._observer.progress,
+            keep_secret=self._redactor.add,
+        )
+        async with self._place.opened(around):
+            self._vm = await self._place.find()
+            with self._folder.lock_vm(self._vm.id):
+                self._observer.phase("preflight", "" if self._options.console else self._vm.id)
+                condition = await self._place.preflight()
+                self._vm = condition.vm
+                self._journal.append("target", vm_id=self._vm.id, os=condition.os_name)
+                for note in condition.notes:
+                    self._warn(note)
+                await self._on_console()
+                await self._after_changes()
 
     # --- the console ----------------------------------------------------------------------------
 
-    async def _on_console(self, azure: Azure, facts: VmFacts) -> None:
+    async def _on_console(self) -> None:
         """The first session: everything up to the last verified step."""
         if self._before.restart_requested:
             return  # all was verified before the restart was asked for
         purpose = Purpose.CHECK if self._options.check else Purpose.APPLY
-        work = self._work = self._session(azure, purpose)
+        work = self._work = self._session(purpose)
         if self._options.check:
             await work.check()
         else:
-            await work.apply(
-                lambda plan: self._decide(azure, facts, plan),
-                reclaim=self._left_open(purpose) is not None,
-            )
+            await work.apply(self._decide, reclaim=self._left_open(purpose) is not None)
 
-    async def _decide(self, azure: Azure, facts: VmFacts, plan: Plan) -> bool:
+    async def _decide(self, plan: Plan) -> bool:
         """Everything that must be settled before the first change."""
         way_back = self._way_back(plan)
         confirmed = await asyncio.to_thread(self._observer.confirm, plan)
@@ -284,10 +222,8 @@ class _Run:
             return False
         kinds = {record["kind"] for record in self._journal.records}
         if self._options.snapshot and "snapshot" not in kinds:
-            from serialfix.azure.disks import snapshot_os_disk
-
             self._observer.phase("snapshot", "of the OS disk")
-            snapshot = await snapshot_os_disk(azure, facts, self._folder.run_id)
+            snapshot = await self._place.snapshot()
             self._journal.append("snapshot", id=snapshot)
             self._observer.progress(snapshot)
         _write_durably(self._undo_path, way_back)
@@ -315,11 +251,8 @@ class _Run:
             )
         return text
 
-    def _session(self, azure: Azure, purpose: Purpose) -> Work:
+    def _session(self, purpose: Purpose) -> Work:
         """A new session with its recording."""
-        ref = self._ref
-        if ref is None:
-            raise ConfigError("no VM was found yet")
         guest = self._options.guest
         nonce = new_nonce()
         number = len(list(self._folder.path.glob("*.cast"))) + 1
@@ -328,7 +261,7 @@ class _Run:
             header={
                 "purpose": purpose,
                 "run_id": self._folder.run_id,
-                "vm": ref.label,
+                "vm": self._vm.label,
                 "playbook": self._loaded.text,
                 "nonce": nonce,
                 "username": guest.username,
@@ -337,7 +270,8 @@ class _Run:
                 "reclaim_prompt": self._before.prompt,
                 "former_channel": self._last_channel(),
                 "earlier": sorted(self._earlier()),
-                "restart_allowed": self._options.restart,
+                "restart_allowed": self._may_restart,
+                "restart_reported": self._restarter.reports,
                 "patience": asdict(self._patience.console),
                 "work_patience": asdict(self._patience.work),
                 "guest_patience": asdict(self._patience.guest),
@@ -348,44 +282,41 @@ class _Run:
         )
         self._casts.append(cast)
 
-        async def connect_url() -> str:
-            from serialfix.azure.serialport import connect
-
-            return await connect(azure, ref)
-
-        async def token() -> Secret:
-            secret = await azure.token()
-            self._redactor.add(secret)
-            return secret
-
-        transport = GatewayTransport(
-            connect_url=connect_url,
-            token=token,
-            environ=self._options.environ,
-            patience=self._patience.gateway,
-        )
         session = Session(
-            RecordingTransport(transport, cast),
+            RecordingTransport(self._place.transport(), cast),
             nonce=nonce,
             patience=self._patience.console,
             marker=cast.marker,
         )
         if (left := self._left_open(purpose)) is not None:
             session.channel, session.prompt = left, self._before.prompt
-        return Work(
+        work = Work(
             playbook=self._playbook,
             session=session,
             credentials=guest,
             journal=self._journal,
             observer=self._observer,
-            restart_allowed=self._options.restart,
+            restart_allowed=self._may_restart,
+            restart_reported=self._restarter.reports,
             earlier=self._earlier(),
             patience=self._patience.work,
             guest_patience=self._patience.guest,
         )
+        self._works.append(work)
+        return work
+
+    @property
+    def _may_restart(self) -> bool:
+        return self._options.restart and not self._place.no_restart
+
+    @property
+    def _restarter(self) -> Restarter:
+        return self._place.restarter(self._session)
 
     def _left_open(self, purpose: Purpose) -> str | None:
         """The channel that a former process left open in this part of the run."""
+        if purpose is Purpose.RESTART:
+            return None
         proving = purpose is Purpose.PROVE
         return self._before.channel if proving == self._before.restart_requested else None
 
@@ -398,34 +329,40 @@ class _Run:
 
     # --- the restart ----------------------------------------------------------------------------
 
-    async def _after_changes(self, azure: Azure) -> None:
+    async def _after_changes(self) -> None:
         """Restart, once, and prove; only after every step was verified."""
-        now, ref = fold(self._journal.records), self._ref
-        if self._options.check or ref is None:
+        now = fold(self._journal.records)
+        if self._options.check:
             return
         plan = self._work.plan if self._work else None
         changed = bool(now.verified) or now.restart_requested
         wanted = plan.restart if plan else False
-        if changed and self._playbook.restart != "never" and self._options.restart:
+        if changed and self._playbook.restart != "never" and self._may_restart:
             wanted = True
         if not wanted:
             if changed and self._playbook.restart != "never":
-                self._warn("the VM was not restarted; the changes take effect when it is")
+                why = self._place.no_restart if self._options.restart else ""
+                self._warn(
+                    f"the VM was not restarted{why and ': '}{why}; "
+                    "the changes take effect when it is"
+                )
             return
         try:
             self._restart = Restart(
-                azure,
-                ref,
+                self._restarter,
                 journal=self._journal,
                 observer=self._observer,
                 timeout=self._patience.restart,
             )
-            await self._restart.once(now, run_id=self._folder.run_id)
-            self._proof = self._session(azure, Purpose.PROVE)
-            await self._proof.prove(
-                former_channel=now.last_channel,
-                reclaim=self._left_open(Purpose.PROVE) is not None,
-            )
+            await self._restart.once(now)
+            proof = self._session(Purpose.PROVE)
+            try:
+                await proof.prove(
+                    former_channel=now.last_channel,
+                    reclaim=self._left_open(Purpose.PROVE) is not None,
+                )
+            finally:
+                self._restart.shown(proof.restart_shown)
         except SerialfixError as error:
             if isinstance(error, RestartError | MachineMisuse):
                 raise
@@ -472,14 +409,12 @@ class _Run:
             error.touched = touched
             if isinstance(error, UsageError) and touched is not Touched.NO:
                 error.exit_code = StepError.exit_code  # 2 promises that nothing was touched
-        ref = self._ref
         restart = self._restart.result if self._restart else None
-        works = [work for work in (self._work, self._proof) if work is not None]
-        warnings = [*self._warnings, *(text for work in works for text in work.warnings)]
+        warnings = [*self._warnings, *(text for work in self._works for text in work.warnings)]
         return RunResult(
             run_id=self._folder.run_id,
-            vm_id=ref.id if ref else self._options.vm_id or "",
-            vm_name=ref.label if ref else self._options.vm or "",
+            vm_id=self._vm.id,
+            vm_name=self._vm.label,
             playbook=self._playbook.name,
             playbook_version=self._playbook.version,
             playbook_sha256=self._loaded.sha256,
@@ -495,7 +430,7 @@ class _Run:
                 self._playbook, self._work, self._earlier(), check=self._options.check
             ),
             restart=restart,
-            proof=tuple(proof for work in works for proof in work.proof),
+            proof=tuple(proof for work in self._works for proof in work.proof),
             warnings=tuple(dict.fromkeys(warnings)),
             error=error.facts() if error else None,
             journal=str(self._folder.journal_path),

@@ -1,8 +1,9 @@
 """The console part of a run; the same live and in replay.
 
-A `Work` is one session with a purpose: `check` reads and plans, `apply` also changes, `prove` comes
-back after a restart. What it types depends only on the playbook, on its purpose and on what the
-console answers, so that a recording can be replayed keystroke by keystroke.
+A `Work` is one session with a purpose: `check` reads and plans, `apply` also changes, `restart` has
+SAC restart the system, `prove` comes back after a restart. What it types depends only on the
+playbook, on its purpose and on what the console answers, so that a recording can be replayed
+keystroke by keystroke.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Purpose(StrEnum):
 
     CHECK = "check"
     APPLY = "apply"
+    RESTART = "restart"
     PROVE = "prove"
 
 
@@ -87,6 +89,7 @@ class Work:
         journal: JournalPort,
         observer: Observer,
         restart_allowed: bool = True,
+        restart_reported: bool = True,
         earlier: Mapping[str, Any] | None = None,
         patience: WorkPatience | None = None,
         guest_patience: GuestPatience | None = None,
@@ -97,11 +100,14 @@ class Work:
         self.steps: dict[str, StepResult] = {}
         self.proof: list[ProofResult] = []
         self.warnings: list[str] = []
+        self.restart_shown = False
+        """Whether the guest showed that it restarted: it counts its channels anew."""
         self._playbook = playbook
         self._credentials = credentials
         self._journal = journal
         self._observer = observer
         self._restart_allowed = restart_allowed
+        self._restart_reported = restart_reported
         self._earlier = earlier or {}
         self._patience = patience or WorkPatience()
         self._guest = Guest(session, credentials, journal, observer, guest_patience)
@@ -140,13 +146,37 @@ class Work:
                 await self._prove(values=bool(plan.changes))
                 self._require_proof("without a restart")
 
+    async def restart(self, requested: Callable[[], object]) -> None:
+        """Attach, and have SAC restart the system; `requested` is called just before Enter.
+
+        Raises RestartRefused when SAC says that it failed. No sign of the restart is no error:
+        SAC's screen is not what proves it.
+        """
+        async with self._session_end():
+            for attempt in (1, 2):
+                self.session.marker("attach")
+                try:
+                    await self.session.connect()
+                    seen = await self.session.restart(requested)
+                    self._observer.progress(
+                        "the system goes down" if seen else "nothing is seen of it yet"
+                    )
+                except (GatewayClosed, GatewayUnreachable) as error:
+                    if self.session.entered:  # it may have gone down with the system
+                        return
+                    if attempt == 2:
+                        raise
+                    self._warn(f"{error}; attaching again")
+                else:
+                    return
+
     async def prove(self, *, former_channel: str | None, reclaim: bool = False) -> None:
         """After a restart: attach until the guest answers, and prove that all holds.
 
         `former_channel` is the channel used before; a restart begins to count anew, which proves
         it (sac.md §3), while a repainted boot banner proves nothing (§6.1). `reclaim` goes back to
-        the channel of a former process, which made the proof and could not leave.
-        Raises RestartError.
+        the channel of a former process, which made the proof and could not leave. Where nobody
+        reports the restart, this proof is waited for. Raises RestartError.
         """
         async with self._session_end():
             await self._come_back(former_channel, reclaim=reclaim)
@@ -182,12 +212,16 @@ class Work:
             try:
                 await self._attach(reclaim=reclaim and self.session.channel is not None)
                 if counts_anew(former_channel, self.session.channel):
+                    self.restart_shown = True
                     break
                 looks += 1
-                if looks > self._patience.reboot_looks:
+                if not self._restart_reported:
+                    if loop.time() >= deadline:
+                        raise _no_sign(self._patience.boot)
+                elif looks > self._patience.reboot_looks:
                     self._warn("Azure reports the restart; the guest itself gave no sign of it")
                     break
-                pause = self._patience.reboot
+                pause = self._patience.reboot * (1 if self._restart_reported else min(looks, 4))
                 self._observer.progress("the guest has not restarted yet")
             except LoginRejected as error:
                 raise _unproven(error) from error
@@ -358,4 +392,13 @@ def _unproven(error: SerialfixError) -> RestartError:
         screen=error.screen,
         remedy="The changes are in the registry. Look at the VM's boot diagnostics; "
         "`serialfix resume` makes the proof again.",
+    )
+
+
+def _no_sign(within: float) -> RestartError:
+    return RestartError(
+        f"the restart was asked for, and the guest showed no sign of it within {within:g} s: "
+        "it goes on counting its channels",
+        remedy="The changes are in the registry. Restart the VM by hand; "
+        "`serialfix resume` makes the proof again, and restarts nothing.",
     )

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Never
 
 from serialfix.errors import (
+    CommandEnded,
+    CommandNotStarted,
     GatewayClosed,
     GatewayRejected,
     GatewayUnreachable,
@@ -33,7 +35,16 @@ from serialfix.record.cast import (
 from serialfix.transport.base import Transport
 
 
-_ENDINGS = {error.slug: error for error in (GatewayUnreachable, GatewayRejected, SessionTakenOver)}
+_ENDINGS = {
+    error.slug: error
+    for error in (
+        GatewayUnreachable,
+        GatewayRejected,
+        SessionTakenOver,
+        CommandEnded,
+        CommandNotStarted,
+    )
+}
 
 
 class RecordingTransport:

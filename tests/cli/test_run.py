@@ -192,3 +192,63 @@ def test_a_missing_password_is_told_before_anything(
     code, _, err = stage.run(*RUN)
     assert (code, stage.calls) == (2, [])
     assert "--credential-command" in err
+
+
+# --- any console --------------------------------------------------------------------------------
+
+ON_CONSOLE = ("run", "--console", "virsh console vm", "--playbook", "rdp-reset", "--yes")
+
+
+def test_a_console_in_place_of_azure(stage: Stage) -> None:
+    code, _, err = stage.run(*ON_CONSOLE, "--restart-command", "virsh reboot vm")
+    assert code == 0, err
+    options = stage.options
+    assert (options.console, options.restart_command) == ("virsh console vm", "virsh reboot vm")
+    assert (options.vm, options.vm_id, options.restart_by) == (None, None, None)
+    stage.calls.clear()
+    assert stage.run("check", *ON_CONSOLE[1:-1])[0] == 0
+    assert (stage.options.console, stage.options.check) == ("virsh console vm", True)
+
+
+def test_a_console_by_the_environment(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERIALFIX_CONSOLE", "nc -U /run/vm")
+    monkeypatch.setenv("SERIALFIX_RESTART_BY", "sac")
+    assert stage.run("run", "--playbook", "rdp-reset", "--yes")[0] == 0
+    assert (stage.options.console, stage.options.restart_by) == ("nc -U /run/vm", "sac")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--vm", "v"), "--console and --vm contradict each other"),
+        (("-g", "rg"), "--resource-group"),
+        (("--subscription", "s"), "--subscription"),
+        (("--ids", "/subscriptions/x"), "--ids"),
+        (("--instance-id", "1"), "--instance-id"),
+        (("--snapshot",), "--snapshot"),
+        (("--lab",), "--lab"),
+        (("--restart-by", "sac", "--restart-command", "x"), "not both"),
+        (("--restart-by", "hand"), "hand"),
+        (("--restart-command", "x --password S3CRET"), "--restart-command has a password"),
+    ],
+)
+def test_what_does_not_go_with_a_console(stage: Stage, more: tuple[str, ...], words: str) -> None:
+    code, out, err = stage.run(*ON_CONSOLE, *more)
+    assert (code, out, stage.calls) == (2, "", [])
+    assert words in err
+    assert "S3CRET" not in err
+
+
+@pytest.mark.parametrize("option", [("--restart-by", "sac"), ("--restart-command", "x")])
+def test_a_vm_in_azure_is_restarted_through_azure(stage: Stage, option: tuple[str, str]) -> None:
+    code, _, err = stage.run(*RUN, *option)
+    assert (code, stage.calls) == (2, [])
+    assert f"{option[0]} goes with --console" in err
+
+
+@pytest.mark.parametrize("console", ["ssh host", "sshpass -p S3CRET ssh -e none h", "'", ""])
+def test_commands_that_are_refused(stage: Stage, console: str) -> None:
+    code, _, err = stage.run("run", "--console", console, "--playbook", "rdp-reset", "--yes")
+    assert (code, stage.calls) == (2, [])
+    assert "--console" in err
+    assert "S3CRET" not in err

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -58,7 +59,10 @@ def test_replay_of_what_is_no_recording(stage: Stage) -> None:
 
 def test_the_lab_prints_what_to_export_and_ends_with_a_signal(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [*COMMAND, "lab", "--profile", "ws2019", "--language", "fr"],
+        [
+            *(*COMMAND, "lab", "--profile", "ws2019", "--language", "fr"),
+            *("--serial-sockets", str(tmp_path / "ports")),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -68,10 +72,25 @@ def test_the_lab_prints_what_to_export_and_ends_with_a_signal(tmp_path: Path) ->
     lines = []
     for line in process.stdout:
         lines.append(line)
-        if line.startswith("#"):
+        if line.startswith("# what"):
             break
+    (console,) = (line for line in lines if line.startswith("# serial console of myvm: "))
+    program = shlex.split(console.partition(": ")[2])
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as there:
+        assert there.stdin is not None
+        assert there.stdout is not None
+        assert there.stdout.read(1)  # the guest boots
+        there.stdin.close()
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (143, "")
     assert any(line.startswith("export SERIALFIX_ARM_ENDPOINT=https://") for line in lines)
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["ports"]
+    assert not list((tmp_path / "ports").iterdir())
+
+
+def test_the_lab_needs_a_folder_for_sockets(stage: Stage) -> None:
+    code, _, err = stage.run("lab", "--serial-sockets", str(stage.state / ("x" * 120)))
+    assert code == 2
+    assert "the lab cannot start" in err
+    assert "short name" in err

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any
 
 from serialfix.record.journal import Journal
 from serialfix.transport.gateway import GatewayTransport
+from serialfix.transport.process import ProcessTransport
 
 
 def _die() -> None:
@@ -23,7 +25,7 @@ def _die() -> None:
 def main(moment: str, nth: int) -> None:
     """Arm the moment, then be the command."""
     calls = count(1)
-    append, send = Journal.append, GatewayTransport.send
+    append = Journal.append
     when, _, kind = moment.partition(":")
 
     def dying_append(self: Journal, name: str, /, **facts: Any) -> Any:
@@ -35,18 +37,22 @@ def main(moment: str, nth: int) -> None:
             _die()
         return record
 
-    async def dying_send(self: GatewayTransport, keys: bytes, *, secret: bool = False) -> None:
-        due = keys == b"\r" and next(calls) == nth
-        if due and when == "keys":
-            _die()
-        await send(self, keys, secret=secret)
-        if due:
-            _die()
+    def dying_send(send: Callable[..., Awaitable[None]]) -> Any:
+        async def at_enter(self: Any, keys: bytes, *, secret: bool = False) -> None:
+            due = keys == b"\r" and next(calls) == nth
+            if due and when == "keys":
+                _die()
+            await send(self, keys, secret=secret)
+            if due:
+                _die()
+
+        return at_enter
 
     if kind:
         Journal.append = dying_append  # type: ignore[method-assign,assignment]
     else:
-        GatewayTransport.send = dying_send  # type: ignore[method-assign]
+        for way in (GatewayTransport, ProcessTransport):
+            way.send = dying_send(way.send)  # type: ignore[method-assign]
     from serialfix.cli.main import main as command
 
     command()

@@ -166,6 +166,15 @@ async def test_words_of_cmd_act_at_once_and_without_login(line: str) -> None:
 
 
 @virtual
+async def test_a_restart_can_fail() -> None:
+    at = Terminal(delays=Delays(sac_restart_uptime=0), faults=Faults(sac_restart_fails=True))
+    await at.boot()
+    said = await at.type("restart\r", wait=30)
+    assert b"SAC failed to restart the system.\r\nFailed with status 0xC0000022.\r\nSAC>" in said
+    assert (at.guest.boots, at.guest.restarts) == (1, 0)
+
+
+@virtual
 async def test_a_young_system_waits_before_it_restarts() -> None:
     at = Terminal()
     await at.boot()

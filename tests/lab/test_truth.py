@@ -84,6 +84,7 @@ async def test_switches_can_be_turned(lab: Lab) -> None:
         "gateway": {"drop_after_bytes": 9},
         "guest": {"login_refused": True},
         "take_over": True,
+        "restart": True,
     }
     status, body = await call(lab, "POST", "/myvm", settings)
     assert (status, body["power"]) == (200, "stopped")
@@ -92,6 +93,7 @@ async def test_switches_can_be_turned(lab: Lab) -> None:
     assert vm.arm.deny == {"a/b": Refusal(403, "c", "m")}
     assert vm.gateway.drop_after_bytes == 9
     assert isinstance(vm.guest, RicherGuest)
+    assert (vm.guest.restarts, vm.commands["restart"]) == (1, 0)  # Azure was not asked
     assert vm.guest.faults.login_refused
     await call(lab, "POST", "/myvm", {"arm": {"slow": 0.5}})
     assert (vm.arm.restart_fails, vm.arm.slow) == (True, 0.5)

@@ -108,4 +108,7 @@ def test_the_list_of_runs(tmp_path: Path) -> None:
         "aaaaa": ("interrupted", "maybe"),
     }
     assert found["aaaaa"].vm == "myvm"
+    with store.create("20260104-000000-ddddd") as folder:
+        folder.journal.append("target", vm_id="console:nc -U /run/vm")
+    assert runs(tmp_path)[0].vm == "nc -U /run/vm"
     assert runs(tmp_path / "none") == []

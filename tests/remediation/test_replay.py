@@ -59,6 +59,17 @@ def test_every_scene_is_replayed(tmp_path: Path, renderer: Renderer, name: str) 
 
 
 @both
+@pytest.mark.parametrize("faults", [Faults(), Faults(sac_restart_fails=True)], ids=["ok", "fails"])
+def test_a_restart_by_sac_is_replayed(tmp_path: Path, renderer: Renderer, faults: Faults) -> None:
+    async def script(stage: Rig) -> Outing:
+        return await stage.restart(record=tmp_path / "session.cast")
+
+    outing = scene(renderer, script, faults=faults)
+    assert outing.slug == ("restart.refused" if faults.sac_restart_fails else "ok")
+    assert replay(tmp_path / "session.cast").outcome == outing.slug
+
+
+@both
 def test_a_drop_and_the_way_back_are_replayed(tmp_path: Path, renderer: Renderer) -> None:
     path = tmp_path / "session.cast"
 
@@ -186,4 +197,4 @@ def test_a_recording_of_something_else(tmp_path: Path) -> None:
 
 
 def test_every_purpose_can_be_replayed() -> None:
-    assert {purpose.value for purpose in Purpose} == {"check", "apply", "prove"}
+    assert {purpose.value for purpose in Purpose} == {"check", "apply", "restart", "prove"}

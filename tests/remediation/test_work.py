@@ -275,6 +275,38 @@ def test_no_sign_of_a_restart_is_a_warning(renderer: Renderer) -> None:
 
 
 @both
+def test_a_restart_that_nobody_reports_is_waited_for(renderer: Renderer) -> None:
+    """A command has asked for it, as clouds are asked: it may begin minutes later."""
+
+    async def script(stage: Rig) -> tuple[Outing, Outing, int]:
+        there = await stage.apply()
+        asyncio.get_running_loop().call_later(200.0, stage.guest.restart)
+        proof = await stage.prove("Cmd0001", restart_reported=False)
+        return there, proof, stage.guest.boots
+
+    there, proof, boots = scene(renderer, script)
+    assert (proof.slug, proof.work.restart_shown, boots) == ("ok", True, 2), proof.error
+    assert proof.after == there.after
+    assert proof.channels == []
+    assert not any("no sign" in text for text in proof.watcher.warnings)
+    assert proof.logins <= 7  # each look is a logon
+
+
+@both
+def test_one_that_nobody_reports_and_nobody_sees_is_no_restart(renderer: Renderer) -> None:
+    async def script(stage: Rig) -> Outing:
+        await stage.apply()
+        return await stage.prove("Cmd0001", restart_reported=False)
+
+    outing = scene(renderer, script)
+    assert (outing.slug, outing.work.restart_shown) == ("restart", False)
+    assert "showed no sign of it within 900 s" in str(outing.error)
+    assert outing.work.proof == []
+    assert outing.channels == []
+    assert outing.logins <= 20
+
+
+@both
 def test_a_password_refused_after_the_restart_is_tried_once(renderer: Renderer) -> None:
     async def script(stage: Rig) -> Outing:
         await stage.apply()

@@ -42,7 +42,7 @@ NONCE = "q7kzb"
 RDP_RESET = Path(__file__).parents[2] / "playbooks" / "rdp-reset.yaml"
 _PROFILE = {"scraper": "ws2019", "conpty": "ws2022"}
 _HARMLESS_AT_SAC = re.compile(r"|cmd|ch|ch -[sc]n Cmd\d{4}", re.IGNORECASE)
-"""All that may ever be entered at SAC."""
+"""All that may ever be entered at SAC, but for the one `restart` of a session with that purpose."""
 
 
 def rdp_reset() -> Playbook:
@@ -98,6 +98,7 @@ class Outing:
     before: dict[str, object]
     """The whole registry at its beginning."""
     cast: CastWriter | None = None
+    purpose: Purpose = Purpose.APPLY
     error: SerialfixError | None = None
     after: dict[str, object] = field(default_factory=dict)
     entered: list[Entered] = field(default_factory=list)
@@ -223,6 +224,7 @@ class Rig:
                     "former_channel": former_channel,
                     "earlier": [],
                     "restart_allowed": True,
+                    "restart_reported": more.get("restart_reported", True),
                     "patience": asdict(patience or Patience()),
                     "work_patience": asdict(work_patience or WorkPatience()),
                     "guest_patience": asdict(guest_patience or GuestPatience()),
@@ -245,7 +247,7 @@ class Rig:
             **more,
         )
         before = deepcopy(self.guest.registry.dump())
-        return Outing(work, journal, watcher, before, cast)
+        return Outing(work, journal, watcher, before, cast, purpose)
 
     async def go(self, outing: Outing, work: Coroutine[Any, Any, None]) -> Outing:
         """Have the work done and look at what it did."""
@@ -262,6 +264,8 @@ class Rig:
         outing.entered = self.guest.entered[begun:]
         outing.channels = self.channels
         at_sac = [entry.line for entry in outing.entered if entry.where == "SAC"]
+        if outing.purpose is Purpose.RESTART and "restart" in at_sac:
+            at_sac.remove("restart")
         assert all(_HARMLESS_AT_SAC.fullmatch(line) for line in at_sac), at_sac
         return outing
 
@@ -289,6 +293,16 @@ class Rig:
         """Come back after a restart."""
         outing = self.work(purpose=Purpose.PROVE, former_channel=former_channel, **more)
         return await self.go(outing, outing.work.prove(former_channel=former_channel))
+
+    async def restart(self, requested: Callable[[], object] = lambda: None, **more: Any) -> Outing:
+        """Have SAC restart the system."""
+        outing = self.work(purpose=Purpose.RESTART, **more)
+
+        def journalled() -> None:
+            outing.journal.append("restart_requested")
+            requested()
+
+        return await self.go(outing, outing.work.restart(journalled))
 
     def way_back(self, outing: Outing) -> Playbook:
         """The undo playbook of an outing, as it would be read from its file."""
