@@ -312,7 +312,7 @@ class Session:
                     machine.keys,
                     prompt=self.console.screen.before_cursor().rstrip(),
                     secret=masked,
-                    at_sac=isinstance(machine, sac.SacMachine | RestartMachine),
+                    at_sac=machine.at_sac,
                     repairs=row.retypes or REPAIRS,
                 )
                 self.console.look_afresh()

@@ -163,6 +163,9 @@ class Row(Generic[S, W]):
 class Machine(Generic[S, W]):
     """A state table at work. Subclasses bring `table` and `sights` and keep what was seen."""
 
+    at_sac = False
+    """Whether its lines are typed at SAC's own prompt, whose line editor is another (sac.md §3)."""
+
     def __init__(
         self,
         state: S,

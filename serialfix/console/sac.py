@@ -136,6 +136,8 @@ class SacMachine(Machine[State, Sight]):
     that were there before and belong to somebody else.
     """
 
+    at_sac = True
+
     def __init__(
         self,
         table: Mapping[State, Row[State, Sight]],

@@ -42,6 +42,8 @@ class Sight(Enum):
 class RestartMachine(Machine[Enum, Enum]):
     """From an attached console to `GOING_DOWN`, or `UNSEEN` where SAC shows nothing of it."""
 
+    at_sac = True
+
     def __init__(self, patience: Patience) -> None:
         super().__init__(sac.State.ARRIVE, patience, RESTART, _SIGHTS)
         self.knocks = 0

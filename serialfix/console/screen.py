@@ -6,7 +6,6 @@ unchanged cells again, ConPTY shows a command twice, repaints bring old text bac
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -89,7 +88,7 @@ class _Grid(pyte.Screen):
         """As pyte; but a character that has no width takes a cell, as in a Windows console.
 
         At a format character, such as one that reverses text, pyte drops the rest of what it
-        draws: a value would be read as less than it is.
+        draws, and marks it melts into the letter before: a value would be read as another.
         """
         for placeless, chars in groupby(data, _is_placeless):
             if not placeless:
@@ -105,7 +104,7 @@ class _Grid(pyte.Screen):
 
 
 def _is_placeless(char: str) -> bool:
-    return pyte.screens.wcwidth(char) <= 0 and not unicodedata.combining(char)
+    return wcwidth(char) <= 0
 
 
 def _without_132_columns(modes: tuple[int, ...], kwargs: dict[str, Any]) -> list[int]:
@@ -265,7 +264,7 @@ def _breaks(text: str) -> Iterator[int]:
     """Where the rows of a text begin that starts in the first column, but for the first row."""
     column = 0
     for at, char in enumerate(text):
-        width = wcwidth(char)
+        width = max(1, wcwidth(char))
         if column + width > COLUMNS:
             yield at
             column = 0

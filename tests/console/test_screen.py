@@ -160,7 +160,9 @@ def test_a_repaint_is_whole_once_its_last_row_was_addressed() -> None:
     assert not screen.painted
 
 
-@pytest.mark.parametrize("char", ["\u202e", "\u200b", "\u2066", "\ufeff", "\u3164", "\u1160"])
+@pytest.mark.parametrize(
+    "char", ["\u202e", "\u200b", "\u2066", "\ufeff", "\u3164", "\u1160", "\u0301", "\u20dd"]
+)
 def test_a_character_without_width_takes_a_cell_and_hides_nothing(char: str) -> None:
     screen = Screen()
     screen.feed(f"REG_SZ    0{char}1{char}{char}end")

@@ -30,8 +30,8 @@ AT_A_LINE = {"unsolicited_switch_after", "noise_after", "murmur_after"} | {
     "bugcheck_after",
 }
 """Switches that do at the n-th line what the matrix does at any place."""
-RED = {592: "touched is no behind an entered write, when the fresh connect is refused by ARM"}
-"""Seeds whose scenario is known to end wrong, and what is wrong in it."""
+ELSEWHERE = {"sac_restart_fails"}
+"""A run in Azure never has SAC restart the system: tests/console/test_sac_restart.py."""
 
 
 @pytest.mark.parametrize("first", range(0, len(SEEDS), BLOCK))
@@ -39,7 +39,7 @@ def test_no_fault_makes_a_run_lie(first: int) -> None:
     found = {
         str(scenario(seed)): wrong
         for seed in SEEDS[first : first + BLOCK]
-        if (wrong := matrix.play(seed, quick=True)) and seed not in RED
+        if (wrong := matrix.play(seed, quick=True))
     }
     assert not found
 
@@ -49,7 +49,7 @@ def test_no_fault_makes_a_run_lie(first: int) -> None:
 
 def test_no_switch_of_the_guest_is_forgotten() -> None:
     used = {name for fault in FAULTS for name in fault.faults}
-    assert used == {field.name for field in fields(Faults)} - AT_A_LINE
+    assert used == {field.name for field in fields(Faults)} - AT_A_LINE - ELSEWHERE
 
 
 def test_singles_come_first_then_all_pairs() -> None:

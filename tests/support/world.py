@@ -162,7 +162,9 @@ class World:
             patch.setattr("serialfix.remediation.run.new_nonce", lambda *_: new_nonce(self.dice))
             if not self.transcripts:
                 patch.setattr("serialfix.remediation.run.transcript", lambda *_, **__: "")
-            patch.setattr("serialfix.remediation.run.GatewayTransport", lambda **o: Wire(self, **o))
+            patch.setattr(
+                "serialfix.remediation.azure_vm.GatewayTransport", lambda **o: Wire(self, **o)
+            )
             try:
                 yield
             finally:
