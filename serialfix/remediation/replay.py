@@ -105,9 +105,7 @@ async def _perform(work: Work, purpose: Purpose, about: Any, *, declined: bool) 
         case Purpose.APPLY:
             await work.apply(decide, reclaim=bool(about["reclaim"]))
         case Purpose.PROVE:
-            await work.prove(
-                former_channel=about["former_channel"], reclaim=bool(about["reclaim"])
-            )
+            await work.prove(former_channel=about["former_channel"], reclaim=bool(about["reclaim"]))
 
 
 def _keys(event: Event) -> int:
