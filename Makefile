@@ -21,6 +21,11 @@ test: .venv/.ready ## Run all tests, with the system packages that they look for
 	.ci/packages
 	$(BIN)/python -m pytest -n auto
 
+SEEDS ?= 10000
+.PHONY: soak
+soak: .venv/.ready ## Play the fault matrix on all cores (SEEDS=10000), from where it last ended
+	$(BIN)/python -m tests.support.soak --seeds $(SEEDS)
+
 .PHONY: check
 check: .venv/.ready ## Lint, format, types, tests; what a change must pass
 	$(BIN)/ruff check $(SOURCES)

@@ -22,11 +22,18 @@ from serialfix.remediation.history import Standing
 from serialfix.remediation.work import Work
 
 
-def touched(now: Standing, error: SerialfixError | None) -> Touched:
-    """`yes` with a verified step; else what the error knows."""
+def touched(now: Standing, error: SerialfixError | None, before: Standing | None = None) -> Touched:
+    """`yes` with a verified step; else what the error knows.
+
+    It knows of its own process only: what one before it entered (`before`), and nobody has looked
+    at since, may have changed the guest.
+    """
     if now.verified:
         return Touched.YES
-    return error.touched if error is not None else Touched.NO
+    if error is None:
+        return Touched.NO
+    unseen = before is not None and bool(before.former.keys() & now.former.keys())
+    return Touched.MAYBE if unseen and error.touched is Touched.NO else error.touched
 
 
 def outcome(

@@ -404,7 +404,7 @@ class _Run:
 
     def _result(self, error: SerialfixError | None) -> RunResult:
         now = fold(self._journal.records)
-        touched = outcomes.touched(now, error)
+        touched = outcomes.touched(now, error, self._before)
         if error is not None:
             error.touched = touched
             if isinstance(error, UsageError) and touched is not Touched.NO:

@@ -64,6 +64,16 @@ def test_touched(verified: set[str], error: SerialfixError | None, expected: Tou
     assert touched(Standing(verified=verified), error) is expected
 
 
+def test_what_a_former_process_entered_may_have_changed_the_guest() -> None:
+    """An error before anybody looked again knows nothing of it."""
+    before, error = Standing(former={"a": 1}), ExpectTimeout("no prompt")
+    assert touched(Standing(former={"a": 1}), error, before) is Touched.MAYBE
+    assert touched(Standing(), error, before) is Touched.NO  # read back since: untouched
+    assert touched(Standing(former={"b": 1}), error, before) is Touched.NO
+    assert touched(Standing(former={"a": 1}, verified={"a"}), error, before) is Touched.YES
+    assert touched(Standing(former={"a": 1}), None, before) is Touched.NO
+
+
 def test_steps_that_were_not_reached_are_told() -> None:
     results = steps(PLAYBOOK, None, {}, check=False)
     assert [result.outcome for result in results] == [Outcome.NOT_STARTED] * 2
