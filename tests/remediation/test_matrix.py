@@ -92,7 +92,7 @@ def _value_is_put_back(world: World) -> None:
     [
         (_somebody_writes, "line", 20, "portnumber"),
         (_somebody_types, "line", 14, "entered at Cmd0001"),
-        (lambda world: world.guest.restart(), "line", 24, "restarts: "),
+        (lambda world: world.guest.restart(), "line", 20, "restarts: "),
         (_journal_holds_it, "line", 20, "a piece of the password is in leak.txt"),
         (_value_is_put_back, "line", 43, "success, and "),
     ],
