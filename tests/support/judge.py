@@ -44,6 +44,7 @@ class Judge:
         self.before = flat(world.before)
         self.orphans = set(world.guest.channels)
         self.told: set[str] = set()
+        self.unnamed = False
         self.killed = False
         self.wanted: Flat = {}
         self.steps: dict[str, tuple[str, str]] = {}
@@ -167,7 +168,10 @@ class Judge:
                 r"channels are open on this VM \((.*?)\)", " ".join(result.warnings)
             )
             self.told |= {name for names in others for name in names.split(", ")}
+        self.unnamed |= any("may have opened a channel" in text for text in result.warnings)
         ours = set(self.world.guest.channels) - self.orphans - self.told
+        if self.unnamed and len(ours) == 1:  # it was told of before its name was known
+            return []
         return [f"left behind: {sorted(ours)}; {result.error}"] if ours else []
 
     def _secrets(self, result: RunResult | None) -> list[str]:
