@@ -33,7 +33,7 @@ _INTRODUCTION = """\
 Attaching to {name} by hand.
 Whoever else is attached to its console is cut off.
 
-{menu} opens the menu: leave, NMI, reset, help.
+{menu} opens the menu; to leave is there, and help.
 At the prompt SAC> some keys do what nobody expects:
 {hazards}
 The host keeps what the console shows (Azure: in boot diagnostics). So does a recording,

@@ -67,6 +67,17 @@ class Sitting:
         if then:
             self.see(then)
 
+    def knock(self, words: str) -> None:
+        """Press Enter until these words are there: a program that starts drops what it finds."""
+        deadline = time.monotonic() + 20
+        while words not in self.shown:
+            assert time.monotonic() < deadline, self.shown
+            self.type("\r")
+            with contextlib.suppress(pexpect.TIMEOUT):
+                data = self.child.read_nonblocking(65536, timeout=0.5)
+                self.raw += data
+                self.stream.feed(data)
+
     def resize(self, columns: int, rows: int) -> None:
         self.screen.resize(rows, columns)
         self.child.setwinsize(rows, columns)

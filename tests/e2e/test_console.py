@@ -24,7 +24,18 @@ import pytest
 from serialfix.lab.serialsocket import SerialSocket
 from serialfix.remediation.replay import replay
 from serialfix.report.machine import run_schema
-from tests.e2e.conftest import IN_THREE, INSTANT, QUICK, Ended, Machine, Site, rdp_reset_on, until
+from tests.e2e.conftest import (
+    IN_THREE,
+    INSTANT,
+    QUICK,
+    Ended,
+    Machine,
+    Site,
+    rdp_reset_on,
+    until,
+)
+from tests.e2e.test_attach import MENU, Sitting, leave, log_in
+from tests.e2e.test_secrets import leaks
 
 
 DYING = [sys.executable, str(Path(__file__).with_name("dying.py"))]
@@ -457,3 +468,30 @@ def test_a_password_in_a_command_is_kept_nowhere(
     assert "S3CRET" not in ended.err
     assert password not in ended.err
     machine.untouched(attached=False)
+
+
+def test_by_hand(rack: Rack) -> None:
+    """`attach --console`: the same person, guard and recording; no orders, which are Azure's."""
+    machine = rack.machine()
+    sitting = Sitting(rack.site, "attach", "--console", rack.console(machine), "--yes")
+    sitting.see("is the menu")
+    sitting.knock("SAC>")
+    log_in(sitting)
+    sitting.type("ver\r", "Version 10.0.20348")
+    sitting.type(MENU, "q  leave")
+    assert "NMI" not in sitting.shown
+    sitting.type("q")
+    assert sitting.end() == 0
+    assert "ver" in machine.lines
+    assert leaks(rack.site) == []
+
+
+def test_by_hand_and_a_run_exclude_each_other(rack: Rack) -> None:
+    machine = rack.machine()
+    sitting = Sitting(rack.site, "attach", "--console", rack.console(machine), "--yes")
+    sitting.see("is the menu")
+    ended = rack.run(machine)
+    assert ended.code == 5
+    assert "serialfix attach" in " ".join(ended.err.split())
+    assert machine.lines == []
+    assert leave(sitting) == 0
