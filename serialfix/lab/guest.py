@@ -282,6 +282,9 @@ class Guest:
     def _bang_keys(self, data: bytes) -> None:
         """The few commands of `!SAC>`: restart, d, id, q, ? (§2.3)."""
         for char in data.decode("ascii", "ignore"):
+            if char == "\b":
+                self._line = self._line[:-1]
+                continue
             if char not in "\r\n":
                 self._line += char
                 self._port.emit(char)
