@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
 
@@ -394,6 +395,20 @@ class _Parser:
                 return self._line[start : self._place - 1]
             self._place += 1
         raise IncompleteLine
+
+
+def through_code_page(text: str, page: int) -> str:
+    """What is left of a text in a code page: for `é` perhaps `e` (best fit), else `?`."""
+    codec = "utf-8" if page == 65001 else f"cp{page}"
+
+    def fits(char: str) -> bool:
+        return char == char.encode(codec, "replace").decode(codec, "replace")
+
+    def nearest(char: str) -> str:
+        base = unicodedata.normalize("NFKD", char)[0]
+        return char if fits(char) else base if fits(base) else "?"
+
+    return text if text.isascii() else "".join(map(nearest, text))
 
 
 def split_arguments(text: str) -> list[str]:

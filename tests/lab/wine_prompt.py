@@ -1,0 +1,90 @@
+"""A real cmd.exe whose lines are run one by one: the counterpart of `terminal.Prompt`."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from serialfix.lab.console import Console
+from serialfix.lab.profiles import PROFILES, Language, default_registry
+from serialfix.lab.registry import Registry
+from serialfix.lab.wine import WineShell
+from serialfix.lab.wineprefix import Prefix
+
+
+_DEADLINE = 30.0
+
+
+class WinePrompt:
+    """`async with WinePrompt() as cmd`: a booted Wine, and a cmd.exe at its prompt."""
+
+    def __init__(self, language: Language = "en") -> None:
+        self.prefix = Prefix(language)
+        self.entered: list[str] = []
+        self.console = Console(delayed_wrap=True)
+        self._changed = asyncio.Event()
+        self.console.watcher = self
+        self.shell = WineShell(self.prefix, self.console, note=self.entered.append)
+
+    async def __aenter__(self) -> Self:
+        self.prefix.write(default_registry(PROFILES["ws2022"], "WIN-LAB01"))
+        self.prefix.boot()
+        await self.shell.greet()
+        for key in "prompt $G\r":
+            self.shell.press(key)
+        await self._until(at_prompt=True)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.shell.close()
+        self.prefix.remove()
+
+    # It watches its own window.
+
+    def changed(self) -> None:
+        self._changed.set()
+
+    def scrolling(self, *, by_wrap: bool) -> None:
+        raise AssertionError("the output is longer than the window")
+
+    def titled(self) -> None:
+        pass
+
+    @property
+    def _at_prompt(self) -> bool:
+        return self.console.column == 1 and self.console.rows[self.console.row][0] == ">"
+
+    async def _until(self, at_prompt: bool) -> None:
+        async with asyncio.timeout(_DEADLINE):
+            while self._at_prompt is not at_prompt:
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def _enter(self, line: str) -> list[str]:
+        """Run a line; the rows below it, down to the next prompt."""
+        below = self.console.row + 1 + len(line) // 80
+        for key in line:
+            self.shell.press(key)
+        await self._until(at_prompt=False)  # the line is there, so the next prompt is another one
+        self.shell.press("\r")
+        await self._until(at_prompt=True)
+        return ["".join(row).rstrip() for row in self.console.rows[below : self.console.row]]
+
+    async def run(self, line: str) -> tuple[int, str]:
+        """Run a line in an empty window; %ERRORLEVEL%, and what it printed."""
+        await self._enter("cls")
+        said = await self._enter(line)
+        code = (await self._enter("echo [%errorlevel%]"))[0].strip("[]")
+        return int(code), "\n".join(said).rstrip("\n")
+
+    def stored(self) -> Registry:
+        """End Wine, and what is in its files then."""
+        self.shell.close()
+        self.prefix.stop()
+        return self.prefix.registry()
