@@ -18,6 +18,7 @@ from serialfix.report.formats import OutputFormat
 Profile = Literal["ws2016", "ws2019", "ws2022", "ws2025"]
 Language = Literal["en", "fr", "nl", "de", "ja"]
 Renderer = Literal["scraper", "conpty"]
+Program = Literal["builtin", "wine"]
 
 
 def doctor(subscription: o.Subscription = None, state_dir: o.StateDir = None) -> int:
@@ -145,6 +146,9 @@ def lab(
     renderer: Annotated[
         Renderer | None, o.option("--renderer", help="How the guest paints; else by profile.")
     ] = None,
+    program: Annotated[
+        Program, o.option("--program", help="Its cmd.exe: the lab's own, or Wine's (docs/lab.md).")
+    ] = "builtin",
 ) -> int:
     """Simulate Azure and Windows here; prints the environment to export."""
     from functools import partial
@@ -154,7 +158,9 @@ def lab(
     from serialfix.lab.build import make_lab
     from serialfix.lab.server import serve
 
-    simulated = make_lab(vms, profile=profile, language=language, renderer=renderer)
+    simulated = make_lab(
+        vms, profile=profile, language=language, renderer=renderer, program=program
+    )
     try:
         Interruption("").run(serve(simulated, echo=partial(print, flush=True)))
     except Interrupted as error:  # the way to end it

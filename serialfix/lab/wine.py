@@ -131,7 +131,7 @@ class WineShell:
         self._mirror = Mirror(console)
         self._line = ""
         self._hung = False
-        self._pty = -1
+        self._pty = self._death = -1
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = asyncio.Event()
         self._prompted = asyncio.Event()
@@ -149,7 +149,11 @@ class WineShell:
         finally:
             os.close(terminal)
         os.set_blocking(self._pty, False)
-        asyncio.get_running_loop().add_reader(self._pty, self._read)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._pty, self._read)
+        # Others may keep the terminal open, so its end would not show.
+        self._death = os.pidfd_open(self._process.pid)
+        loop.add_reader(self._death, self._on_exit)
         try:
             async with asyncio.timeout(_FIRST_PROMPT):
                 await self._prompted.wait()
@@ -163,15 +167,17 @@ class WineShell:
         except BlockingIOError:
             return
         except OSError:  # EIO: nobody has the terminal any more
-            data = b""
-        if not data:
             asyncio.get_running_loop().remove_reader(self._pty)
-            self._ended.set()
-            self._prompted.set()
             return
         self._mirror.feed(data)
         if self._mirror.before_cursor.endswith(">"):
             self._prompted.set()
+
+    def _on_exit(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._death)
+        self._read()
+        self._ended.set()
+        self._prompted.set()
 
     def press(self, key: str) -> None:
         """A key from the channel.
@@ -213,10 +219,11 @@ class WineShell:
 
     def close(self) -> None:
         """End it, whatever it does."""
-        if self._pty >= 0:
-            asyncio.get_running_loop().remove_reader(self._pty)
-            os.close(self._pty)
-            self._pty = -1
+        for handle in (self._pty, self._death):
+            if handle >= 0:
+                asyncio.get_running_loop().remove_reader(handle)
+                os.close(handle)
+        self._pty = self._death = -1
         if self._process is not None:
             self._process.kill()
             self._process.wait()
