@@ -384,16 +384,26 @@ class _Parser:
         return For(variable[1], mode, options, words, self.sequence())
 
     def _loop_words(self) -> str:
+        """What is in the parenthesis. Single quotes do not protect it from the parser, carets do."""
         self._place += 1
-        start = self._place
-        quote = ""
+        out: list[str] = []
+        quoted = single = False
         while char := self.peek():
-            if char in "\"'":
-                quote = "" if quote == char else quote or char
-            elif char == ")" and not quote:
-                self._place += 1
-                return self._line[start : self._place - 1]
             self._place += 1
+            if char == '"':
+                quoted = not quoted
+            elif quoted:
+                pass
+            elif char == "'":
+                single = not single
+            elif char == "^":
+                char = self.peek()
+                self._place += 1
+            elif char in "&|<>":
+                raise LineError(char)
+            elif char == ")" and not single:
+                return "".join(out)
+            out.append(char)
         raise IncompleteLine
 
 
@@ -412,19 +422,25 @@ def through_code_page(text: str, page: int) -> str:
 
 
 def split_arguments(text: str) -> list[str]:
-    r"""Arguments as the MS C runtime sees them: `\"` is a quote, single quotes mean nothing."""
+    r"""Arguments as the MS C runtime sees them: `\"` is a quote, single quotes mean nothing.
+
+    Within quotes `""` is a quote, too, and they go on (the runtime of 2008 and later).
+    """
     arguments: list[str] = []
     word: list[str] = []
-    started = quoted = False
+    started = quoted = doubled = False
     slashes = 0
-    for char in text:
+    for place, char in enumerate(text):
         if char == "\\":
             slashes += 1
             continue
         if char == '"':
             word.append("\\" * (slashes // 2))
-            if slashes % 2:
+            if slashes % 2 or doubled:
                 word.append('"')
+                doubled = False
+            elif quoted and text[place + 1 : place + 2] == '"':
+                doubled = True
             else:
                 quoted = not quoted
             started = True

@@ -76,14 +76,14 @@ async def _cd(call: Call) -> int | None:
         target = target[3:].strip().strip('"')
     if not target:
         call.say(call.shell.folder)
-        return None
+        return 0
     folder = ntpath.normpath(ntpath.join(call.shell.folder, target))
     known = ("c:\\", r"c:\windows", r"c:\windows\system32", r"c:\windows\temp", r"c:\users")
     if folder.lower() not in known:
         call.complain(call.text("cmd.no_path"))
         return 1
     call.shell.folder = folder
-    return None
+    return 0
 
 
 async def _rem(call: Call) -> int | None:
@@ -100,14 +100,14 @@ async def _type(call: Call) -> int | None:
         call.complain(call.text("cmd.no_file"))
         return 1
     call.streams.out(text)
-    return None
+    return 0
 
 
 async def _del(call: Call) -> int | None:
     for name in call.arguments:
         if not name.startswith("/"):
             call.machine.files.pop(call.shell.path(name), None)
-    return None
+    return 0
 
 
 INTERNAL: Mapping[str, Program] = MappingProxyType(

@@ -66,7 +66,7 @@ class WinePrompt:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def _enter(self, line: str) -> list[str]:
+    async def enter(self, line: str) -> list[str]:
         """Run a line; the rows below it, down to the next prompt."""
         below = self.console.row + 1 + len(line) // 80
         for key in line:
@@ -78,9 +78,9 @@ class WinePrompt:
 
     async def run(self, line: str) -> tuple[int, str]:
         """Run a line in an empty window; %ERRORLEVEL%, and what it printed."""
-        await self._enter("cls")
-        said = await self._enter(line)
-        code = (await self._enter("echo [%errorlevel%]"))[0].strip("[]")
+        await self.enter("cls")
+        said = await self.enter(line)
+        code = (await self.enter("echo [%errorlevel%]"))[0].strip("[]")
         return int(code), "\n".join(said).rstrip("\n")
 
     def stored(self) -> Registry:
