@@ -384,7 +384,7 @@ class _Parser:
         return For(variable[1], mode, options, words, self.sequence())
 
     def _loop_words(self) -> str:
-        """What is in the parenthesis. Single quotes do not protect it from the parser, carets do."""
+        """What is in the parenthesis: not single quotes protect it from the parser, carets do."""
         self._place += 1
         out: list[str] = []
         quoted = single = False

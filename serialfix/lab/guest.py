@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from serialfix.lab import bootscreens
 from serialfix.lab.faults import Delays, Faults
@@ -22,8 +22,10 @@ from serialfix.lab.sac import Sac
 from serialfix.lab.sactexts import UNAVAILABLE_SOON, machine_info
 from serialfix.lab.texts import Texts
 from serialfix.lab.timers import Timers
-from serialfix.lab.wineprefix import Prefix
 
+
+if TYPE_CHECKING:
+    from serialfix.lab.wineprefix import Prefix
 
 USERNAME = "azureadmin"
 PASSWORD = "Lab-Passw0rd!!"  # noqa: S105 - opens nothing but the lab
@@ -42,6 +44,12 @@ class Entered:
     where: str
     line: str
     time: float
+
+
+def _wine(language: Language) -> Prefix:
+    from serialfix.lab.wineprefix import Prefix  # there is none on Windows
+
+    return Prefix(language)
 
 
 class Guest:
@@ -83,7 +91,7 @@ class Guest:
         self._texts = Texts(language)
         self._computer = "SRV-ÉTÉ-東01" if faults.utf8_everywhere else "WIN-LAB01"
         self._registry = default_registry(profile, self._computer)
-        self._prefix = Prefix(language) if program == "wine" else None
+        self._prefix = _wine(language) if program == "wine" else None
         self._port = Port(faults=lambda: self.faults, delays=delays, rng=self._rng)
         self._phase: Phase = "off"
         self._going_down = False

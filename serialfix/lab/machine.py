@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
+from typing import TYPE_CHECKING
 
 from serialfix.lab.faults import Delays, Faults
 from serialfix.lab.profiles import SERVICES, TRIGGERED, Profile
 from serialfix.lab.registry import Registry
 from serialfix.lab.texts import Texts
-from serialfix.lab.wineprefix import Prefix
 
+
+if TYPE_CHECKING:
+    from serialfix.lab.wineprefix import Prefix
 
 DISABLED = 4
 _AUTOMATIC = 2

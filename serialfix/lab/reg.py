@@ -76,7 +76,7 @@ def _options(words: list[str], *, with_word: str, switches: str) -> _Options:
 
 
 def _full(path: str) -> str | None:
-    """The path with its root spelled out, or None for an unknown root, or one backslash too many."""
+    """The path with its root spelled out; None: an unknown root, or one backslash too many."""
     root, backslash, rest = path.partition("\\")
     full = ROOTS.get(root.upper(), root.upper())
     if full not in ROOTS.values() or rest.endswith("\\\\") or (backslash and not rest):
@@ -104,7 +104,7 @@ def _parse(options: _Options) -> RegistryValue:
 
 
 def _number(kind: RegistryType, text: str | None) -> int:
-    """`ffffffff` without 0x is no number, and `0123` is 123; for a QWORD -1 is one, and none is 0."""
+    """`ffffffff` without 0x is no number, `0123` is 123; for a QWORD -1 is one, and none is 0."""
     if kind is RegistryType.QWORD and text in (None, "-1"):
         return 0 if text is None else _QWORD_LIMIT - 1
     match = re.fullmatch(r"(0[xX])([0-9a-fA-F]+)|([0-9]+)", text or "")

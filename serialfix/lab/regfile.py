@@ -33,7 +33,16 @@ _LINE = re.compile(
 )
 _SECTION = re.compile(r"\[(?P<key>(?:[^\]]|\](?=.*\]))*)\](?: \d+)?\s*")
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{1,4})|([0-7]{1,3})|(.))", re.DOTALL)
-_LETTERS = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "e": "\x1b", "f": "\f", "v": "\v"}
+_LETTERS = {
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "a": "\a",
+    "b": "\b",
+    "e": "\x1b",
+    "f": "\f",
+    "v": "\v",
+}
 _CONTROL_SET = r"HKEY_LOCAL_MACHINE\SYSTEM\ControlSet001"
 _CURRENT = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet"
 

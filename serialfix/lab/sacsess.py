@@ -6,6 +6,7 @@ import asyncio
 import codecs
 from collections.abc import Callable
 from random import Random
+from typing import TYPE_CHECKING
 
 from serialfix.lab.cells import Cells
 from serialfix.lab.commands import EXTERNAL, INTERNAL
@@ -15,8 +16,10 @@ from serialfix.lab.profiles import Renderer as RendererName
 from serialfix.lab.render import ConPty, Renderer, Scraper
 from serialfix.lab.shell import Keyboard, Shell
 from serialfix.lab.timers import Timers
-from serialfix.lab.wine import WineShell
 
+
+if TYPE_CHECKING:
+    from serialfix.lab.wine import WineShell
 
 _FAST = 0.25  # seconds: equal keys that come sooner may be multiplied
 
@@ -187,6 +190,8 @@ class Session:
         if machine.prefix is None:
             console = Console(delayed_wrap=self._renderer_name == "conpty")
             return Shell(machine, console, channel=self.name, internal=INTERNAL, external=EXTERNAL)
+
+        from serialfix.lab.wine import WineShell  # there are no terminals on Windows
 
         def hangs(line: str) -> bool:
             text = machine.faults().hang_on

@@ -6,7 +6,6 @@ cache folder; a guest gets a folder of 3 MB with links into it. Nobody's own ~/.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ import time
 import weakref
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
@@ -94,6 +94,8 @@ def require(language: Language) -> None:
 
 def template() -> Path:
     """The prefix that all guests link to; made when it is not there yet."""
+    import fcntl
+
     from platformdirs import user_cache_path
 
     chosen = os.environ.get("SERIALFIX_CACHE_DIR")
@@ -271,10 +273,15 @@ class Prefix:
         self._finalizer()
 
 
-def _fixed_addresses() -> list[str]:
-    """With random addresses one launch in 5,000 fails with a false 9009."""
-    setarch = shutil.which("setarch")
-    return [setarch, "-R"] if setarch else []
+@cache
+def _fixed_addresses() -> tuple[str, ...]:
+    """With random addresses one launch in 5,000 fails with a false 9009; a container may insist."""
+    command = ("setarch", "-R")
+    try:
+        allowed = subprocess.run([*command, "true"], capture_output=True, check=False)
+    except FileNotFoundError:
+        return ()
+    return command if allowed.returncode == 0 else ()
 
 
 def _end_server(folder: Path, env: Mapping[str, str]) -> None:
@@ -293,6 +300,8 @@ def _end_server(folder: Path, env: Mapping[str, str]) -> None:
 
 
 def _free(lock: BinaryIO) -> bool:
+    import fcntl
+
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -74,7 +74,7 @@ async def test_the_lab_answers_as_wine_does() -> None:
     ]
     one, other = stored(our_registry), stored(their_registry)
     names = {path.partition("|")[2] for path in one.keys() | other.keys()}
-    assert {"sz", "n1", "m4", "q4", "c\"d /d x /f"} & names
+    assert {"sz", "n1", "m4", "q4", 'c"d /d x /f'} & names
     unlike_values = {path for path in one.keys() | other.keys() if one.get(path) != other.get(path)}
     assert {path.partition("|")[2] for path in unlike_values} == {"w1", "w2", "w3"}
 

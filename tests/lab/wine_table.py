@@ -204,7 +204,7 @@ DIFFERENT: Mapping[str, str] = {
     "for %v in (a b) do echo %v": "Windows shows the commands of a loop; Wine does not",
     "for %v in (a b) do @(echo %v)": "Wine does not run a parenthesis behind @",
     "(echo a & echo b) >f6.txt": "Wine does not redirect a parenthesis",
-    "find /v \"zz\" <f5.txt": "Wine's find has no switches",
+    'find /v "zz" <f5.txt': "Wine's find has no switches",
     "nonsense 2>nul && echo yes": "Wine always runs what follows && and ||",
     "hostname >nul || echo no": "as above",
     "nonsense & echo [%errorlevel%]": "Windows expands it before the line runs, Wine late",
