@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import contextlib
 import fcntl
 import os
 import re
@@ -131,6 +132,7 @@ class WineShell:
         self._mirror = Mirror(console)
         self._line = ""
         self._hung = False
+        self._unsent = bytearray()
         self._pty = self._death = -1
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = asyncio.Event()
@@ -192,10 +194,10 @@ class WineShell:
         elif self._hung:
             return
         elif key == "\r":
-            line, self._line = self._line, ""
-            self._note(line)
-            self._hung = self._hangs(line)
-            if not self._hung:
+            self._note(self._line)
+            self._hung = self._hangs(self._line)
+            if not self._hung:  # else the line stays, for Ctrl-C to erase
+                self._line = ""
                 self._send(key)
         elif key in "\b\x7f":
             self._line = self._line[:-1]
@@ -205,10 +207,19 @@ class WineShell:
             self._send(key)
 
     def _send(self, keys: str) -> None:
-        if keys and self._pty >= 0 and not self._ended.is_set():
-            data = keys.encode()
-            while data:  # a terminal takes 4 KB; no line is longer, and Wine reads at once
-                data = data[os.write(self._pty, data) :]
+        if self._pty >= 0 and not self._ended.is_set():
+            self._unsent += keys.encode()
+            self._flush()
+
+    def _flush(self) -> None:
+        """A terminal holds 4 KB of keys; the rest waits until Wine has read them."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(BlockingIOError):
+            del self._unsent[: os.write(self._pty, self._unsent)]
+        if self._unsent:
+            loop.add_writer(self._pty, self._flush)
+        else:
+            loop.remove_writer(self._pty)
 
     async def run(self) -> None:
         """Until `exit`."""
@@ -222,6 +233,7 @@ class WineShell:
         for handle in (self._pty, self._death):
             if handle >= 0:
                 asyncio.get_running_loop().remove_reader(handle)
+                asyncio.get_running_loop().remove_writer(handle)
                 os.close(handle)
         self._pty = self._death = -1
         if self._process is not None:

@@ -86,16 +86,10 @@ def test_a_root_that_there_is_not() -> None:
 
 
 def test_what_is_written_is_read_back() -> None:
-    registry = default_registry(PROFILES["ws2022"], "WIN-LAB01")
-    text = "".join(
-        f"WINE REGISTRY Version 2\n{wine_sections(registry, root)}" for root in ("HKLM",)
-    )
-    again = Registry()
-    read(text, again, root="HKLM")
-    before, after = registry.key("HKLM"), again.key("HKLM")
-    assert before is not None
-    assert after is not None
-    assert after.dump() == before.dump()
+    registry, again = default_registry(PROFILES["ws2022"], "WIN-LAB01"), Registry()
+    for root in ("HKLM", "HKCU"):
+        read(f"WINE REGISTRY Version 2\n{wine_sections(registry, root)}", again, root=root)
+    assert again.dump() == registry.dump()
 
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Callable
 
 import pytest
 
 from serialfix.lab.console import Console
+from serialfix.lab.faults import Delays, Faults
+from serialfix.lab.guest import PASSWORD, USERNAME
 from serialfix.lab.registry import Registry
 from serialfix.lab.wine import Mirror
 from serialfix.lab.wineprefix import missing
 from serialfix.virtual_time import run_virtual
-from tests.lab.terminal import Prompt
+from tests.lab.terminal import Prompt, Terminal
 from tests.lab.wine_prompt import WinePrompt
 from tests.lab.wine_table import DIFFERENT, SAME
 
@@ -142,10 +146,67 @@ def test_what_the_lab_does_not_know_is_said() -> None:
 @needs_wine
 async def test_keys_that_would_hurt_wine_do_what_they_do_on_windows() -> None:
     async with WinePrompt() as prompt:
-        for key in "nonsense\x1becco\x7f\b":  # ESC erases the line, BS and DEL a character
-            prompt.shell.press(key)
+        await prompt.type("nonsense")
+        await prompt.type("\x1b", then_at_prompt=True)  # ESC erases the line
+        await prompt.type("ecco\x7f\b")  # DEL and BS erase a character
         assert await prompt.enter("h\no one") == ["one", ""]  # an LF would spoil the next line
-        for key in "echo gone\x03":  # Ctrl-C would end cmd.exe
-            prompt.shell.press(key)
+        await prompt.type("echo gone")
+        await prompt.type("\x03", then_at_prompt=True)  # Ctrl-C would end cmd.exe
         assert await prompt.enter("echo two") == ["two", ""]
         assert prompt.entered == ["prompt $G", "echo one", "echo two"]
+
+
+@needs_wine
+async def test_keys_typed_ahead_wait_for_wine() -> None:
+    async with WinePrompt() as prompt:
+        lines = [f"rem {number} {'x' * 150}" for number in range(60)]
+        prompt.may_scroll = True
+        for line in [*lines, "echo there"]:  # twice as much as a terminal holds
+            for key in f"{line}\r":
+                prompt.shell.press(key)
+        await prompt.until(lambda: "there" in prompt.rows)
+        assert prompt.entered[1:-1] == lines
+
+
+@needs_wine
+async def test_a_line_that_hangs_ends_with_ctrl_c() -> None:
+    async with WinePrompt(hangs=lambda line: line == "echo never") as prompt:
+        await prompt.type("echo never\r")
+        await prompt.type("echo lost\r\x03", then_at_prompt=True)
+        assert await prompt.enter("echo back") == ["back", ""]
+        assert prompt.entered == ["prompt $G", "echo never", "echo back"]
+
+
+@needs_wine
+@pytest.mark.parametrize("profile", ["ws2019", "ws2022"])
+async def test_a_channel_runs_wine_with_the_labs_faults_and_renderers(profile: str) -> None:
+    at = Terminal(
+        profile,
+        program="wine",
+        faults=Faults(drop_repeats=0.5, split_writes=True, nul_everywhere=True),
+        delays=Delays(boot=0.1, cmd_available=0.1),
+    )
+
+    async def answer(keys: str, wanted: Callable[[], bool]) -> None:
+        at.guest.write(keys.encode())
+        async with asyncio.timeout(30):
+            while not wanted():  # noqa: ASYNC110 - a screen tells of nothing
+                await asyncio.sleep(0.01)
+
+    def says(text: str) -> Callable[[], bool]:
+        return lambda: text in "\n".join(at.rows)
+
+    at.guest.power_on()
+    await answer("", says("CMD command is now available"))
+    await answer("cmd\r", says("Channel: Cmd0001"))
+    await answer("ch -sn Cmd0001\r", says("Use any other key"))
+    await answer(" ", says("Username:"))
+    await answer(f"{USERNAME}\r", says("Domain"))
+    await answer("\r", says("Password:"))
+    await answer(f"{PASSWORD}\r", says("system32>"))
+    await answer("echo aabb>o.txt\r", lambda: at.rows[-1].endswith("system32>"))
+    await answer("type o.txt\r", lambda: "ab" in at.rows)
+    assert at.guest.entered[-2].line == "echo ab>o.txt"  # what reached the prompt
+    await answer("exit\r", says("Use any other key"))
+    assert b"The Command Console session is exiting." in at.raw.replace(b"\0", b"")
+    at.guest.power_off()
