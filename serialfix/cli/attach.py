@@ -36,8 +36,8 @@ Whoever else is attached to its console is cut off.
 {menu} opens the menu; to leave is there, and help.
 At the prompt SAC> some keys do what nobody expects:
 {hazards}
-The host keeps what the console shows (Azure: in boot diagnostics). So does a recording,
-which leaves out what is typed at a password prompt:
+The host keeps what the console shows (Azure: in boot diagnostics). So does a
+recording, which leaves out what is typed at a password prompt:
 {recording}
 """
 

@@ -19,6 +19,7 @@ from serialfix.report.formats import OutputFormat
 Profile = Literal["ws2016", "ws2019", "ws2022", "ws2025"]
 Language = Literal["en", "fr", "nl", "de", "ja"]
 Renderer = Literal["scraper", "conpty"]
+Program = Literal["builtin", "wine"]
 
 
 def doctor(subscription: o.Subscription = None, state_dir: o.StateDir = None) -> int:
@@ -138,6 +139,7 @@ def replay(
 
 
 def lab(
+    *,
     vms: Annotated[int, o.option("--vms", min=1, max=1000, help="How many VMs.")] = 1,
     profile: Annotated[Profile, o.option("--profile", help="Which Windows Server.")] = "ws2022",
     language: Annotated[Language, o.option("--language", help="Of the guest.")] = "en",
@@ -148,6 +150,9 @@ def lab(
         Path | None,
         o.option("--serial-sockets", help="Folder for the VMs' serial ports, for `run --console`."),
     ] = None,
+    program: Annotated[
+        Program, o.option("--program", help="Its cmd.exe: the lab's own, or Wine's (docs/lab.md).")
+    ] = "builtin",
 ) -> int:
     """Simulate Azure and Windows here; prints the environment to export."""
     from functools import partial
@@ -158,7 +163,12 @@ def lab(
     from serialfix.lab.server import serve
 
     simulated = make_lab(
-        vms, profile=profile, language=language, renderer=renderer, serial_sockets=serial_sockets
+        vms,
+        profile=profile,
+        language=language,
+        renderer=renderer,
+        program=program,
+        serial_sockets=serial_sockets,
     )
     try:
         Interruption("").run(serve(simulated, echo=partial(print, flush=True)))

@@ -7,7 +7,14 @@ from typing import Any, Literal
 
 from serialfix.lab.faults import Delays, Faults
 from serialfix.lab.guest import Guest
-from serialfix.lab.profiles import PROFILES, Language, Profile, Renderer, misconfigured_listener
+from serialfix.lab.profiles import (
+    PROFILES,
+    Language,
+    Profile,
+    Program,
+    Renderer,
+    misconfigured_listener,
+)
 from serialfix.lab.server import Lab
 from serialfix.lab.switches import ArmDelays
 from serialfix.lab.vm import LINUX, WINDOWS_CLIENT, Image, LabVm
@@ -18,6 +25,7 @@ def make_vm(
     *,
     system: Literal["windows", "client", "linux"] = "windows",
     profile: str | Profile = "ws2022",
+    program: Program = "builtin",
     renderer: Renderer | None = None,
     language: Language = "en",
     faults: Faults | None = None,
@@ -37,6 +45,7 @@ def make_vm(
         faults = Faults(sac_absent="silence")
     guest = Guest(
         profile=profile,
+        program=program,
         renderer=renderer,
         faults=faults or Faults(),
         delays=delays or Delays(),

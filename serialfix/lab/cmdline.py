@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, replace
 
@@ -383,39 +384,63 @@ class _Parser:
         return For(variable[1], mode, options, words, self.sequence())
 
     def _loop_words(self) -> str:
-        """What stands in the parentheses; a caret outside double quotes is used up here, so that
-        `^<` reaches the command of a `for /f` as `<`."""
+        """What is in the parenthesis: not single quotes protect it from the parser, carets do."""
         self._place += 1
         out: list[str] = []
-        quote = ""
+        quoted = single = False
         while char := self.peek():
-            if char in "\"'":
-                quote = "" if quote == char else quote or char
-            elif char == ")" and not quote:
-                self._place += 1
-                return "".join(out)
-            elif char == "^" and quote != '"':
-                self._place += 1
-                char = self.peek()
-            out.append(char)
             self._place += 1
+            if char == '"':
+                quoted = not quoted
+            elif quoted:
+                pass
+            elif char == "'":
+                single = not single
+            elif char == "^":
+                char = self.peek()
+                self._place += 1
+            elif char in "&|<>":
+                raise LineError(char)
+            elif char == ")" and not single:
+                return "".join(out)
+            out.append(char)
         raise IncompleteLine
 
 
+def through_code_page(text: str, page: int) -> str:
+    """What is left of a text in a code page: for `é` perhaps `e` (best fit), else `?`."""
+    codec = "utf-8" if page == 65001 else f"cp{page}"
+
+    def fits(char: str) -> bool:
+        return char == char.encode(codec, "replace").decode(codec, "replace")
+
+    def nearest(char: str) -> str:
+        base = unicodedata.normalize("NFKD", char)[0]
+        return char if fits(char) else base if fits(base) else "?"
+
+    return text if text.isascii() else "".join(map(nearest, text))
+
+
 def split_arguments(text: str) -> list[str]:
-    r"""Arguments as the MS C runtime sees them: `\"` is a quote, single quotes mean nothing."""
+    r"""Arguments as the MS C runtime sees them: `\"` is a quote, single quotes mean nothing.
+
+    Within quotes `""` is a quote, too, and they go on (the runtime of 2008 and later).
+    """
     arguments: list[str] = []
     word: list[str] = []
-    started = quoted = False
+    started = quoted = doubled = False
     slashes = 0
-    for char in text:
+    for place, char in enumerate(text):
         if char == "\\":
             slashes += 1
             continue
         if char == '"':
             word.append("\\" * (slashes // 2))
-            if slashes % 2:
+            if slashes % 2 or doubled:
                 word.append('"')
+                doubled = False
+            elif quoted and text[place + 1 : place + 2] == '"':
+                doubled = True
             else:
                 quoted = not quoted
             started = True

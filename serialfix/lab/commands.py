@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import ntpath
 import re
 from collections import deque
@@ -39,7 +40,7 @@ async def _set(call: Call) -> int | None:
         if value:
             variables[name.lower()] = (name, value)
             return None
-        return 0 if variables.pop(name.lower(), None) else 1
+        return None if variables.pop(name.lower(), None) else 1
     found = [item for key, item in sorted(variables.items()) if key.startswith(name.lower())]
     for spelling, value in found:
         call.say(f"{spelling}={value}")
@@ -51,7 +52,7 @@ async def _set(call: Call) -> int | None:
 
 async def _call(call: Call) -> int | None:
     """The line is expanded once more."""
-    return await call.shell.run_text(call.rest, call.streams)
+    return await call.shell.run_text(call.rest, call.streams) or None
 
 
 async def _prompt(call: Call) -> int | None:
@@ -75,14 +76,14 @@ async def _cd(call: Call) -> int | None:
         target = target[3:].strip().strip('"')
     if not target:
         call.say(call.shell.folder)
-        return None
+        return 0
     folder = ntpath.normpath(ntpath.join(call.shell.folder, target))
     known = ("c:\\", r"c:\windows", r"c:\windows\system32", r"c:\windows\temp", r"c:\users")
     if folder.lower() not in known:
         call.complain(call.text("cmd.no_path"))
         return 1
     call.shell.folder = folder
-    return None
+    return 0
 
 
 async def _rem(call: Call) -> int | None:
@@ -99,14 +100,14 @@ async def _type(call: Call) -> int | None:
         call.complain(call.text("cmd.no_file"))
         return 1
     call.streams.out(text)
-    return None
+    return 0
 
 
 async def _del(call: Call) -> int | None:
     for name in call.arguments:
         if not name.startswith("/"):
             call.machine.files.pop(call.shell.path(name), None)
-    return None
+    return 0
 
 
 INTERNAL: Mapping[str, Program] = MappingProxyType(
@@ -132,9 +133,10 @@ async def _cmd(call: Call) -> int:
     match = re.match(r"\s*/[ck]\s*(.*)", call.rest, re.IGNORECASE)
     if match is None:
         return 0
-    text = match[1]
-    if text.startswith('"') and (end := text.rfind('"')):  # the first and the last one go
-        text = text[1:end] + text[end + 1 :]
+    text = match[1].rstrip()
+    if text.startswith('"'):  # the first and the last quote go
+        head, _, tail = text[1:].rpartition('"')
+        text = head + tail
     if code := re.fullmatch(r"exit(?:\s+/b)?\s+(-?\d+)", text.strip(), re.IGNORECASE):
         return int(code[1])
     return await call.shell.run_text(text, call.streams)
@@ -171,23 +173,32 @@ async def _find(call: Call) -> int:
         return 2
     switches = call.rest[: match.start()].lower()
     wanted = match[1].replace('""', '"')
-    lines = _input(call, call.rest[match.end() :].split())
-    if lines is None:
-        return 1
+    files = call.rest[match.end() :].split()
+    matches = 0
+    for name in files or [""]:
+        lines = _input(call, [name] if name else [])
+        if lines is None:
+            return 1
+        found = _lines_with(wanted, lines, switches)
+        title = f"---------- {name.upper()}" if name else ""  # only files are named
+        if "/c" in switches:
+            call.say(f"\r\n{title}: {len(found)}" if title else str(len(found)))
+        else:
+            for line in ([f"\r\n{title}"] if title else []) + found:
+                call.say(line)
+        matches += len(found)
+    return 0 if matches else 1
+
+
+def _lines_with(wanted: str, lines: Iterable[str], switches: str) -> list[str]:
     ignore = "/i" in switches
     wanted = wanted.lower() if ignore else wanted
-    found = [
-        (number, line)
+    return [
+        f"[{number}]{line}" if "/n" in switches else line
         for number, line in enumerate(lines, 1)
         # an empty text is found nowhere: `find /v ""` gives every line
         if bool(wanted and wanted in (line.lower() if ignore else line)) != ("/v" in switches)
     ]
-    if "/c" in switches:
-        call.say(str(len(found)))
-    else:
-        for number, line in found:
-            call.say(f"[{number}]{line}" if "/n" in switches else line)
-    return 0 if found else 1
 
 
 async def _findstr(call: Call) -> int:
@@ -285,8 +296,15 @@ async def _shutdown(call: Call) -> int:
 
 
 async def _chcp(call: Call) -> int:
-    pages = {"en": 437, "fr": 850, "nl": 850, "de": 850, "ja": 932}
-    call.say(f"Active code page: {pages[call.machine.texts.language]}")
+    if call.arguments:
+        try:
+            page = int(call.arguments[0])
+            codecs.lookup("utf-8" if page == 65001 else f"cp{page}")
+        except (LookupError, ValueError):
+            call.say("Invalid code page")
+            return 1
+        call.shell.code_page = page
+    call.say(f"Active code page: {call.shell.code_page}")
     return 0
 
 

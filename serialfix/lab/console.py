@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from serialfix.lab.cells import COLUMNS, ROWS, TAIL, blank_rows
@@ -97,6 +97,16 @@ class Console:
                 self.column = COLUMNS
             self.column = max(0, self.column - 1)
             cell, self.rows[self.row][self.column] = self.rows[self.row][self.column], " "
+        self._tell(lambda watcher: watcher.changed())
+
+    def picture(self, rows: Mapping[int, Sequence[str]], row: int, column: int) -> None:
+        """Rows as another console has them, one character a place; what is too wide is lost."""
+        for number, chars in rows.items():
+            cells = [cell for char in chars for cell in (char, TAIL)[: width(char)]][:COLUMNS]
+            if width(cells[-1] or " ") > 1:
+                cells[-1] = " "
+            self.rows[number][:] = cells
+        self.row, self.column = row, min(column, COLUMNS)
         self._tell(lambda watcher: watcher.changed())
 
     def clear(self) -> None:

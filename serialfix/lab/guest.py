@@ -10,19 +10,22 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from serialfix.lab import bootscreens
 from serialfix.lab.faults import Delays, Faults
 from serialfix.lab.machine import Machine
 from serialfix.lab.port import Port
-from serialfix.lab.profiles import Language, Profile, Renderer, default_registry
+from serialfix.lab.profiles import Language, Profile, Program, Renderer, default_registry
 from serialfix.lab.registry import Registry
 from serialfix.lab.sac import Sac
 from serialfix.lab.sactexts import UNAVAILABLE_SOON, machine_info
 from serialfix.lab.texts import Texts
 from serialfix.lab.timers import Timers
 
+
+if TYPE_CHECKING:
+    from serialfix.lab.wineprefix import Prefix
 
 USERNAME = "azureadmin"
 PASSWORD = "Lab-Passw0rd!!"  # noqa: S105 - opens nothing but the lab
@@ -43,11 +46,19 @@ class Entered:
     time: float
 
 
+def _wine(language: Language) -> Prefix:
+    from serialfix.lab.wineprefix import Prefix  # there is none on Windows
+
+    return Prefix(language)
+
+
 class Guest:
     """One Windows VM. Exchange `faults` at run time; `delays` are fixed.
 
+    With the program `wine` the channels run a real cmd.exe on a registry of its own, in real
+    time; the faults of reg.exe are `builtin`'s alone. Raises ConfigError when there is no Wine.
+
     Attributes:
-        registry: on disk: survives everything.
         files: texts by lower-case path, on disk too.
         entered: the truth about what was entered.
         restarts: orderly restarts that somebody asked for (Azure, `shutdown /r`, SAC).
@@ -58,6 +69,7 @@ class Guest:
         self,
         *,
         profile: Profile,
+        program: Program = "builtin",
         renderer: Renderer | None = None,
         faults: Faults = Faults(),  # noqa: B008 - frozen
         seed: int = 0,
@@ -78,7 +90,8 @@ class Guest:
         self._credentials = (username, password)
         self._texts = Texts(language)
         self._computer = "SRV-ÉTÉ-東01" if faults.utf8_everywhere else "WIN-LAB01"
-        self.registry: Registry = default_registry(profile, self._computer)
+        self._registry = default_registry(profile, self._computer)
+        self._prefix = _wine(language) if program == "wine" else None
         self._port = Port(faults=lambda: self.faults, delays=delays, rng=self._rng)
         self._phase: Phase = "off"
         self._going_down = False
@@ -87,6 +100,16 @@ class Guest:
         self._line = ""
         if faults.stale_backlog:
             self._port.remember(bootscreens.STALE.encode())
+
+    @property
+    def registry(self) -> Registry:
+        """On disk: it survives everything.
+
+        Wine's is a copy of what is stored now; changes to it count only before the first boot.
+        """
+        if self._prefix is not None and self._prefix.written:
+            return self._prefix.registry()
+        return self._registry
 
     # The port.
 
@@ -157,6 +180,8 @@ class Guest:
         self._sac = None
         self._going_down = False
         self._phase = "off"
+        if self._prefix is not None:
+            self._prefix.stop()
 
     def restart(self) -> None:
         """Orderly: SAC announces it, channels end, Windows boots again."""
@@ -223,11 +248,19 @@ class Guest:
             case _:
                 self._start_sac()
 
+    def _boot_wine(self, prefix: Prefix) -> None:
+        if not prefix.written:
+            prefix.write(self._registry)
+        prefix.boot(services=() if self.faults.stopped_service else ("TermService",))
+
     def _start_sac(self) -> None:
         username, password = self._credentials
+        registry = self.registry  # what Windows reads when it boots
+        if self._prefix is not None:
+            self._boot_wine(self._prefix)
         machine = Machine(
             profile=self._profile,
-            registry=self.registry,
+            registry=registry,
             files=self.files,
             texts=self._texts,
             delays=self._delays,
@@ -238,6 +271,7 @@ class Guest:
             password=password,
             note=self._note,
             shutdown=lambda again: self._go_down(restart=again, counts=again),
+            prefix=self._prefix,
         )
         machine.start_services()
         self._phase = "windows"

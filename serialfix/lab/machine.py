@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
+from typing import TYPE_CHECKING
 
 from serialfix.lab.faults import Delays, Faults
 from serialfix.lab.profiles import SERVICES, TRIGGERED, Profile
 from serialfix.lab.registry import Registry
 from serialfix.lab.texts import Texts
 
+
+if TYPE_CHECKING:
+    from serialfix.lab.wineprefix import Prefix
 
 DISABLED = 4
 _AUTOMATIC = 2
@@ -35,6 +39,8 @@ class Machine:
     """Tells the truth to tests: where Enter reached a prompt, and on which line."""
     shutdown: Callable[[bool], None]
     """Ends the system; True starts it again."""
+    prefix: Prefix | None = None
+    """The Wine that the channels run, None for the lab's own cmd.exe."""
     running: dict[str, int] = field(default_factory=dict)
     """Process ids of the running services by lower-case name."""
 

@@ -13,6 +13,7 @@ from serialfix.model import RegistryType, RegistryValue
 
 Renderer = Literal["scraper", "conpty"]
 Language = Literal["en", "fr", "nl", "de", "ja"]
+Program = Literal["builtin", "wine"]
 
 LST = r"HKLM\SYSTEM\CurrentControlSet\Control\Terminal Server\WinStations\RDP-Tcp"
 TS = r"HKLM\SYSTEM\CurrentControlSet\Control\Terminal Server"

@@ -13,7 +13,9 @@ from serialfix.model import RegistryType, RegistryValue
 
 _DWORD_LIMIT = 1 << 32
 _QWORD_LIMIT = 1 << 64
-_TYPES = frozenset(kind.value for kind in RegistryType)
+_TYPES = {kind.value: kind for kind in RegistryType} | {
+    "REG_DWORD_LITTLE_ENDIAN": RegistryType.DWORD
+}
 _NUMBERS = {RegistryType.DWORD: _DWORD_LIMIT, RegistryType.QWORD: _QWORD_LIMIT}
 
 
@@ -32,6 +34,11 @@ class _Options:
     find: str = ""
     switches: set[str] = field(default_factory=set)
 
+    @property
+    def bare(self) -> bool:
+        """Whether nothing is said of a value."""
+        return self.name is None and self.data is None
+
 
 _WITH_WORD = {"/v": "name", "/t": "type", "/d": "data", "/s": "separator", "/f": "find"}
 
@@ -41,7 +48,7 @@ def _options(words: list[str], *, with_word: str, switches: str) -> _Options:
     seen: set[str] = set()
     rest = iter(words)
     for word in rest:
-        switch = word.lower()
+        switch = re.sub("^-", "/", word.lower())
         if switch in seen:
             raise _SyntaxError
         seen.add(switch)
@@ -52,7 +59,9 @@ def _options(words: list[str], *, with_word: str, switches: str) -> _Options:
             if switch == "/t":
                 if text.upper() not in _TYPES:
                     raise _SyntaxError
-                options.type = RegistryType(text.upper())
+                options.type = _TYPES[text.upper()]
+            elif switch == "/s" and len(text) != 1:
+                raise _SyntaxError
             else:
                 setattr(options, _WITH_WORD[switch], text)
         elif switch in switches.split():
@@ -67,33 +76,52 @@ def _options(words: list[str], *, with_word: str, switches: str) -> _Options:
 
 
 def _full(path: str) -> str | None:
-    """The path with its root spelled out, or None when the root is none."""
-    root, _, rest = path.rstrip("\\").partition("\\")
+    """The path with its root spelled out; None: an unknown root, or one backslash too many."""
+    root, backslash, rest = path.partition("\\")
     full = ROOTS.get(root.upper(), root.upper())
-    if full not in ROOTS.values():
+    if full not in ROOTS.values() or rest.endswith("\\\\") or (backslash and not rest):
         return None
-    return f"{full}\\{rest}" if rest else full
+    return f"{full}\\{rest}".rstrip("\\")
 
 
 def _parse(options: _Options) -> RegistryValue:
-    """The data of `reg add`, refused as real Windows refuses it."""
+    """The data of `reg add`, refused as real Windows refuses it (sac.md §9, [WINE])."""
     kind, text = options.type, options.data
-    if kind in _NUMBERS:
-        # `ffffffff` without 0x is no number, and `0123` is 123 (sac.md §9).
-        match = re.fullmatch(r"(0[xX])([0-9a-fA-F]+)|([0-9]+)", text or "")
-        number = int(match[2] or match[3], 16 if match[1] else 10) if match else _QWORD_LIMIT
-        if number >= _NUMBERS[kind]:
-            raise _SyntaxError
-        return RegistryValue(kind, number)
-    if kind in (RegistryType.BINARY, RegistryType.NONE):
-        digits = text or ""
-        if not re.fullmatch(r"[0-9a-fA-F]*", digits):
-            raise _SyntaxError
-        return RegistryValue(kind, bytes.fromhex(digits.zfill((len(digits) + 1) // 2 * 2)))
-    if kind is RegistryType.MULTI_SZ:
-        parts = tuple((text or "").split(options.separator)) if text else ()
-        return RegistryValue(kind, parts)
-    return RegistryValue(kind, text or "")
+    match kind:
+        case RegistryType.DWORD | RegistryType.QWORD:
+            return RegistryValue(kind, _number(kind, text))
+        case RegistryType.BINARY:
+            digits = text or ""
+            if not re.fullmatch(r"[0-9a-fA-F]*", digits):
+                raise _SyntaxError
+            return RegistryValue(kind, bytes.fromhex(digits.zfill((len(digits) + 1) // 2 * 2)))
+        case RegistryType.NONE:  # whatever is typed is a text, with its NUL
+            return RegistryValue(kind, f"{text or ''}\0".encode("utf-16-le"))
+        case RegistryType.MULTI_SZ:
+            return RegistryValue(kind, _parts(text or "", options.separator))
+        case _:
+            return RegistryValue(kind, text or "")
+
+
+def _number(kind: RegistryType, text: str | None) -> int:
+    """`ffffffff` without 0x is no number, `0123` is 123; for a QWORD -1 is one, and none is 0."""
+    if kind is RegistryType.QWORD and text in (None, "-1"):
+        return 0 if text is None else _QWORD_LIMIT - 1
+    match = re.fullmatch(r"(0[xX])([0-9a-fA-F]+)|([0-9]+)", text or "")
+    number = int(match[2] or match[3], 16 if match[1] else 10) if match else _QWORD_LIMIT
+    if number >= _NUMBERS[kind]:
+        raise _SyntaxError
+    return number
+
+
+def _parts(text: str, separator: str) -> tuple[str, ...]:
+    """The texts of a REG_MULTI_SZ: one separator may end them, an empty one may stand alone."""
+    if text == separator:
+        return ("",)
+    parts = tuple(text.removesuffix(separator).split(separator)) if text else ()
+    if "" in parts:
+        raise _SyntaxError
+    return parts
 
 
 def _shown(value: RegistryValue) -> str:
@@ -114,12 +142,12 @@ async def _add(call: Call, path: str, words: list[str]) -> int:
     if path.count("\\") == 1 and path.startswith("HKEY_LOCAL") and registry.key(path) is None:
         call.complain(call.text("reg.denied"))  # no hive can be made that way
         return 1
-    if options.name is None:
-        if options.data is not None:
-            raise _SyntaxError
-        registry.key(path, create=True)
+    value = _parse(options)
+    if options.name is None and options.bare:
+        # The default value is set even so, and never asked for ([WINE]).
+        registry.set(path, "", value)
     else:
-        value = _parse(options)
+        options.name = options.name or ""
         if registry.get(path, options.name) is not None and "/f" not in options.switches:
             name = options.name or call.text("reg.default")
             if not await call.agrees(call.text("reg.overwrite", name)):

@@ -6,6 +6,7 @@ import asyncio
 import codecs
 from collections.abc import Callable
 from random import Random
+from typing import TYPE_CHECKING
 
 from serialfix.lab.cells import Cells
 from serialfix.lab.commands import EXTERNAL, INTERNAL
@@ -16,6 +17,9 @@ from serialfix.lab.render import ConPty, Renderer, Scraper
 from serialfix.lab.shell import Keyboard, Shell
 from serialfix.lab.timers import Timers
 
+
+if TYPE_CHECKING:
+    from serialfix.lab.wine import WineShell
 
 _FAST = 0.25  # seconds: equal keys that come sooner may be multiplied
 
@@ -52,7 +56,7 @@ class Session:
         self._locked = asyncio.Event()
         self._in_view = False
         self._asking: Keyboard | None = Keyboard() if left is None else None
-        self._shell: Shell | None = None
+        self._shell: Shell | WineShell | None = None
         self._renderer: Renderer | None = None
         self._last_key = ("", float("-inf"))
         self._deaf_until = float("-inf")
@@ -102,7 +106,7 @@ class Session:
             elif self._shell is not None:
                 self._type(self._shell, char)
 
-    def _type(self, shell: Shell, char: str) -> None:
+    def _type(self, shell: Shell | WineShell, char: str) -> None:
         """A key for the window, with what the console host does to keys (§7)."""
         faults, now = self._machine.faults(), asyncio.get_running_loop().time()
         (last, at), self._last_key = self._last_key, (char, now)
@@ -138,7 +142,7 @@ class Session:
             if not await self._login():
                 self._closed(self)
                 return
-        shell, renderer = self._open_window()
+        shell, renderer = await self._open_window()
         self._viewed.set()
         for char in left or "":
             shell.press(char)
@@ -170,12 +174,11 @@ class Session:
             running.result()
         return running.done()
 
-    def _open_window(self) -> tuple[Shell, Renderer]:
+    async def _open_window(self) -> tuple[Shell | WineShell, Renderer]:
         machine = self._machine
-        console = Console(delayed_wrap=self._renderer_name == "conpty")
-        shell = Shell(machine, console, channel=self.name, internal=INTERNAL, external=EXTERNAL)
-        shell.greet()
-        delays = machine.delays
+        shell = self._start_shell()
+        await shell.greet()
+        console, delays = shell.console, machine.delays
         renderer: Renderer
         if self._renderer_name == "conpty":
             renderer = ConPty(console, self._show, tick=delays.conpty_frame)
@@ -188,11 +191,30 @@ class Session:
         self._watch_idle()
         return shell, renderer
 
+    def _start_shell(self) -> Shell | WineShell:
+        machine = self._machine
+        if machine.prefix is None:
+            console = Console(delayed_wrap=self._renderer_name == "conpty")
+            return Shell(machine, console, channel=self.name, internal=INTERNAL, external=EXTERNAL)
+
+        from serialfix.lab.wine import WineShell  # there are no terminals on Windows
+
+        def hangs(line: str) -> bool:
+            text = machine.faults().hang_on
+            return bool(text) and text in line
+
+        return WineShell(
+            machine.prefix,
+            Console(delayed_wrap=True),
+            note=lambda line: machine.note(self.name, line),
+            hangs=hangs,
+        )
+
     def _show(self, text: str) -> None:
         if not self._locked.is_set():
             self._emit(self, text)
 
-    def _leave(self, shell: Shell, renderer: Renderer) -> None:
+    def _leave(self, shell: Shell | WineShell, renderer: Renderer) -> None:
         """As captured: the title once more, a line of sacsess, then the switch to SAC."""
         shell.console.entitle(shell.console.title)
         renderer.stop()

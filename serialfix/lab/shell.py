@@ -17,6 +17,7 @@ MAX_LINE = 8191
 _CTRL_C_CODE = -1073741510  # STATUS_CONTROL_C_EXIT as %ERRORLEVEL% shows it
 _NOT_FOUND = 9009
 _PATH_SYNTAX = 255
+_OEM_PAGES = {"en": 437, "fr": 850, "nl": 850, "de": 850, "ja": 932}
 
 Say = Callable[[str], None]
 
@@ -134,6 +135,7 @@ class Shell:
         self.echo = True
         self.errorlevel = 0
         self.variables: dict[str, tuple[str, str]] = {}
+        self.code_page = _OEM_PAGES[machine.texts.language]
         self._channel = channel
         self._internal = internal
         self._external = external
@@ -157,7 +159,7 @@ class Shell:
 
     # The window.
 
-    def greet(self) -> None:
+    async def greet(self) -> None:
         """What is on the window before the first key: version, copyright, prompt."""
         profile = self.machine.profile
         rights = self.machine.texts.get("cmd.rights", profile.year)
@@ -312,7 +314,7 @@ class Shell:
     async def _chain(self, node: cmdline.Chain, streams: Streams) -> int:
         if node.operator == "|":
             written: list[str] = []
-            await self.execute(node.left, replace(streams, out=written.append))
+            await self.execute(node.left, replace(streams, out=self._narrowed(written.append)))
             lines = deque("".join(written).replace("\r\n", "\n").split("\n"))
             if lines[-1] == "":
                 lines.pop()
@@ -371,7 +373,8 @@ class Shell:
         source = node.words.strip()
         if source.startswith("'"):
             written: list[str] = []
-            await self.run_text(source.strip("'"), replace(streams, out=written.append))
+            inner = replace(streams, out=self._narrowed(written.append))
+            await self.run_text(source.strip("'"), inner)
             text = "".join(written)
         elif source.startswith('"'):
             text = source.strip('"')
@@ -422,7 +425,11 @@ class Shell:
         def write(text: str) -> None:
             self._files[path] = self._files.get(path, "") + text
 
-        return write
+        return self._narrowed(write)
+
+    def _narrowed(self, say: Say) -> Say:
+        """The way into a file or a pipe: bytes of the code page. The window itself is Unicode."""
+        return lambda text: say(cmdline.through_code_page(text, self.code_page))
 
     async def _simple(self, node: cmdline.Simple, streams: Streams) -> int:
         redirected = self._redirect(streams, node.redirects)

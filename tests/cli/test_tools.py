@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from serialfix.cli import tools
-from serialfix.lab import profiles
+from serialfix.lab import profiles, wineprefix
 from serialfix.lab.build import make_lab
 from serialfix.lab.server import LabThread
 from tests.cli.conftest import Stage
@@ -24,6 +24,7 @@ def test_the_lab_offers_what_the_lab_has() -> None:
     assert set(typing.get_args(tools.Profile)) == set(profiles.PROFILES)
     assert tools.Language == profiles.Language
     assert tools.Renderer == profiles.Renderer
+    assert tools.Program == profiles.Program
 
 
 def test_doctor_in_the_lab(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,6 +56,15 @@ def test_replay_of_what_is_no_recording(stage: Stage) -> None:
     code, _, err = stage.run("replay", str(file))
     assert code == 2
     assert "[record]" in err
+
+
+def test_a_lab_without_wine_says_how_to_get_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wineprefix, "WINE", Path("/nowhere/wine64"))
+    code, out, err = stage.run("lab", "--program", "wine")
+    assert (code, out) == (2, "")
+    assert "apt-get install --no-install-recommends wine64 locales" in " ".join(err.split())
 
 
 def test_the_lab_prints_what_to_export_and_ends_with_a_signal(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from serialfix.lab.guest import Guest
 from serialfix.lab.profiles import PROFILES
 from serialfix.lab.server import Lab
 from serialfix.lab.switches import ArmDelays, GatewayFaults
+from serialfix.lab.wineprefix import missing
 from tests.lab.arm_client import CONNECT, VM, Client, operation_end
 
 
@@ -36,6 +37,14 @@ def test_vms_are_named_and_broken_as_the_demo_says() -> None:
         "Windows 11 Pro",
         "ubuntu",
     ]
+
+
+def test_the_program_of_the_guests_is_chosen() -> None:
+    if reason := missing():
+        pytest.skip(f"{reason}: not shown is that a lab's guests may run Wine")
+    vm = make_lab(program="wine", profile="ws2019").vms[0]
+    registry = vm.truth()["registry"]
+    assert registry == make_lab(profile="ws2019").vms[0].truth()["registry"]
 
 
 async def read(socket: ClientConnection, wanted: bytes) -> bytes:

@@ -22,6 +22,7 @@ from serialfix.lab.cmdline import (
     parse,
     split_arguments,
     substitute,
+    through_code_page,
 )
 
 
@@ -124,6 +125,7 @@ def test_any_line_is_parsed_or_refused(line: str) -> None:
         (r'"HKLM\A\" /v X', [r'HKLM\A" /v X']),  # the trap of a trailing backslash
         (r'a\\b "c\\" d\"e', [r"a\\b", "c\\", 'd"e']),
         ('"" x', ["", "x"]),
+        ('"a""b c" "d"e"f"', ['a"b c', "def"]),
         ("  ", []),
     ],
 )
@@ -144,6 +146,22 @@ def test_quoted_arguments_come_back(words: list[str]) -> None:
         return '"' + out + "\\" * (2 * slashes) + '"'  # a backslash before the quote counts twice
 
     assert split_arguments(" ".join(map(quoted, words))) == words
+
+
+def test_operators_in_a_loops_parenthesis_need_a_caret() -> None:
+    node = parse("for /f %a in ('x ^| y \"|\" ^<z') do w")
+    assert isinstance(node, For)
+    assert node.words == "'x | y \"|\" <z'"
+    with pytest.raises(LineError):
+        parse("for /f %a in ('x | y') do w")
+
+
+@pytest.mark.parametrize(
+    ("page", "kept"),
+    [(437, "aéAß ?\r\n"), (850, "aéÃß ?\r\n"), (932, "aeA? 東\r\n"), (65001, "aéÃß 東\r\n")],
+)
+def test_files_and_pipes_have_a_code_page(page: int, kept: str) -> None:
+    assert through_code_page("aéÃß 東\r\n", page) == kept
 
 
 def test_the_command_at_the_start() -> None:

@@ -42,7 +42,12 @@ async def test_small_programs() -> None:
 async def test_filters() -> None:
     cmd = Prompt()
     await cmd.run("(echo Alpha& echo beta& echo gamma) > f.txt")
-    assert await cmd.run('find /i "A" f.txt') == (0, "Alpha\r\nbeta\r\ngamma\r\n")
+    assert await cmd.run('find /i "A" <f.txt') == (0, "Alpha\r\nbeta\r\ngamma\r\n")
+    assert await cmd.run('find "a" f.txt') == (
+        0,
+        "\r\n---------- F.TXT\r\nAlpha\r\nbeta\r\ngamma\r\n",
+    )
+    assert await cmd.run('find /c "et" f.txt') == (0, "\r\n---------- F.TXT: 1\r\n")
     assert await cmd.run('type f.txt | find /c "a"') == (0, "3\r\n")
     assert await cmd.run('type f.txt | find /n /v "a"') == (1, "")
     assert await cmd.run('type f.txt | findstr /i "ALPHA gam"') == (0, "Alpha\r\ngamma\r\n")

@@ -88,7 +88,10 @@ async def test_numbers_that_are_refused(data: str) -> None:
         f"add {KEY} /v X /t REG_WORD /d 1 /f",
         f"add {KEY} /v X /v Y /f",
         f"add {KEY} /v",
-        f"add {KEY} /d 1",
+        f"add {KEY} /v X /t REG_MULTI_SZ /d a\\0\\0b /f",
+        f"add {KEY} /v X /t REG_MULTI_SZ /d \\0a /f",
+        f"add {KEY} /v X /t REG_MULTI_SZ /s ab /d aab /f",
+        f"add {KEY} /v X /t REG_QWORD /d -0x1 /f",
         "add",
     ],
 )
@@ -105,6 +108,9 @@ async def test_other_failures() -> None:
         1,
         'ERROR: Invalid key name.\r\nType "REG QUERY /?" for usage.\r\n',
     )
+    for path in ("HKLM\\", f"{KEY}\\\\"):  # a backslash too many
+        code, text = await cmd.run(f"reg add {path} /v X /d 1 /f")
+        assert (code, text[:24]) == (1, "ERROR: Invalid key name.")
     assert await cmd.run(f"reg query {KEY}") == (1, ABSENT)
     assert await cmd.run(rf'reg query "{LST}" /v Nothing') == (1, "\r\n\r\n" + ABSENT)
     assert await cmd.run("reg add HKLM\\NewHive /v X /f") == (1, "ERROR: Access is denied.\r\n")
@@ -150,10 +156,27 @@ async def test_all_types() -> None:
             "00AFF1",
         ),
         ("/v E /t REG_QWORD /d 0x100000000", RegistryValue(RegistryType.QWORD, 1 << 32), "0x1"),
+        (
+            "/v F /t REG_NONE /d 0aff",  # it is a text for reg.exe, with its NUL ([WINE])
+            RegistryValue(RegistryType.NONE, "0aff\0".encode("utf-16-le")),
+            "30006100660066000000",
+        ),
+        ("/v G /t REG_NONE", RegistryValue(RegistryType.NONE, b"\0\0"), "0000"),
+        (r"/v H /t REG_MULTI_SZ /d a\0", RegistryValue(RegistryType.MULTI_SZ, ("a",)), "a"),
+        (r"/v I /t REG_MULTI_SZ /d \0", RegistryValue(RegistryType.MULTI_SZ, ("",)), ""),
+        ("/v J /t REG_QWORD", RegistryValue(RegistryType.QWORD, 0), "0x0"),
+        (
+            "-v K -t REG_QWORD -d -1",
+            RegistryValue(RegistryType.QWORD, (1 << 64) - 1),
+            "0xffffffffffffffff",
+        ),
+        ("/v L /t REG_DWORD_LITTLE_ENDIAN /d 1", dword(1), "0x1"),
+        ("/d bare", RegistryValue(RegistryType.SZ, "bare"), "bare"),
+        ("", RegistryValue(RegistryType.SZ, ""), ""),
         ("/ve /d text", RegistryValue(RegistryType.SZ, "text"), "text"),
     ):
         assert await cmd.run(f"reg add {KEY} {arguments} /f") == (0, DONE)
-        name = "" if arguments.startswith("/ve") else arguments[3]
+        name = arguments[3] if arguments[1:3] == "v " else ""
         assert cmd.machine.registry.get(KEY, name) == value
         assert f"    {value.type}    {shown}" in await cmd.out(f"reg query {KEY}")
     assert "    (Default)    REG_SZ    text\r\n" in await cmd.out(f"reg query {KEY} /ve")

@@ -165,3 +165,24 @@ async def test_a_command_may_never_come_back(line: str) -> None:
     assert at.rows[1:] == [rf"C:\Windows\system32>{line}"]
     await at.type(b"\x03")
     assert at.rows[-1] == r"C:\Windows\system32>"
+
+
+@virtual
+async def test_what_goes_through_a_file_or_a_pipe_loses_what_its_code_page_lacks() -> None:
+    cmd = Prompt()
+    await cmd.run('reg add HKLM\\SOFTWARE\\Lab /v "É東" /d "ü €" /f')
+    row = "    É東    REG_SZ    ü €"
+    query = "reg query HKLM\\SOFTWARE\\Lab"
+    assert row in await cmd.out(query)  # on the console nothing is lost
+    lost = "    É?    REG_SZ    ü ?"
+    assert lost in await cmd.out(f'{query} | find "REG_"')
+    await cmd.run(f"{query} >q.txt")
+    assert lost in await cmd.out("type q.txt")
+    loop = f"for /f \"delims=\" %a in ('{query}') do @echo %a"
+    assert lost in await cmd.out(loop)
+    assert await cmd.run("chcp 65001") == (0, "Active code page: 65001\r\n")
+    assert row in await cmd.out(f'{query} | find "REG_"')
+    assert row in await cmd.out(loop)
+    assert await cmd.run("chcp 12345") == (1, "Invalid code page\r\n")
+    japanese = Prompt(language="ja")
+    assert await japanese.out('echo É東|find "東"') == "E東\r\n"

@@ -1,0 +1,53 @@
+"""The real playbook over a real cmd.exe and reg.exe, in real time; the truth is Wine's own file."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from serialfix.lab.faults import Delays
+from serialfix.lab.profiles import Language, Renderer
+from serialfix.lab.wineprefix import missing
+from serialfix.model import Outcome
+from tests.support.rig import Rig, wanted
+
+
+GUESTS: list[tuple[Renderer, Language]] = [
+    ("conpty", "en"),
+    ("scraper", "en"),
+    ("conpty", "fr"),
+    ("scraper", "nl"),
+    ("conpty", "de"),
+    ("scraper", "ja"),
+]
+QUICK = Delays(boot=0.2, cmd_available=0.1, login=0.01, shutdown=0.1, scraper_tick=0.01)
+
+
+@pytest.mark.parametrize(("renderer", "language"), GUESTS)
+async def test_the_playbook_is_applied_found_right_and_taken_back(
+    renderer: Renderer, language: Language
+) -> None:
+    if reason := missing(language):
+        pytest.skip(f"{reason}: not shown is rdp-reset over a real cmd.exe in {language!r}")
+    stage = Rig(renderer, program="wine", language=language, delays=QUICK)
+    await stage.boot(0.5)
+
+    done = await stage.apply()
+    assert done.slug == "ok"
+    assert set(done.outcomes()) == {Outcome.CHANGED}
+    assert done.after == wanted(done.before, stage.playbook)
+
+    stage.guest.restart()
+    await asyncio.sleep(1)
+    assert stage.guest.registry.dump() == done.after  # it is on disk
+    if language == "en":
+        assert (await stage.prove()).slug == "ok"
+    found = await stage.apply()
+    assert (found.slug, set(found.outcomes()), found.writes) == ("ok", {Outcome.OK}, [])
+
+    back = await stage.apply(playbook=stage.way_back(done))
+    assert back.slug == "ok"
+    stage.guest.power_off()
+    assert stage.guest.registry.dump() == done.before  # out of Wine's own files
+    assert done.channels == found.channels == back.channels == []
