@@ -106,52 +106,53 @@ class Guest:
                     result = await self.lines.ask(registry.query_many(key, group))
                     answers = registry.answers(result.output, group)
             for name in group:
-                if name not in answers:
-                    found[value_id(key, name)] = await self.value(key, name)
-                else:
-                    found[value_id(key, name)] = await self._exactly(key, name, answers[name])
+                clear = name in answers and not _is_text(answers[name])  # pipes lose letters
+                answer = answers[name] if clear else await self.value(key, name)
+                found[value_id(key, name)] = answer
             self._observer.progress(f"read {len(found)} of {len(names)} values of {key}")
         return found
 
     async def value(self, key: str, name: str) -> RegistryValue | None:
         """One value; None when it is absent. Raises CommandFailed when the answer is unclear."""
         line = registry.query(key, name)
-        result = await self.lines.ask(line)
+        result = await self.lines.ask(line, whole=False)
         if result.exit_code == ABSENT:
             return None
-        value = registry.value_of(result.output, name)
-        if value is None and result.exit_code == 0:  # longer than a row may show it
-            value = registry.value_of((await self.lines.whole(line)).output, name)
-        if result.exit_code or value is None:
-            raise CommandFailed(
-                f"no clear answer to: {line} (exit code {result.exit_code})",
-                expected=f"a row with {name}",
-                screen=self.session.console.screen.text(),
-                remedy="Look at the recording: the value may be of a type or length that cannot "
-                "be read on the console.",
-            )
-        return await self._exactly(key, name, value)
+        if result.exit_code:
+            raise self._unclear(line, f"exit code {result.exit_code}")
+        seen = registry.shown(result.rows, name) if result.complete else []
+        if not seen:  # longer than the screen; a text would lose letters on the way (see `exact`)
+            seen = registry.shown((await self.lines.whole(line)).rows, name)
+            if not seen or _is_text(seen[0]):
+                raise self._unclear(line, "no row, or a text longer than the screen")
+        return await self._exactly(key, name, seen) if _is_text(seen[0]) else seen[0]
 
     async def _exactly(
-        self, key: str, name: str, value: RegistryValue | None
+        self, key: str, name: str, seen: Sequence[RegistryValue]
     ) -> RegistryValue | None:
-        """The value with the blanks at the end of a text, which no screen shows."""
-        if value is None or not isinstance(value.data, str | tuple):
-            return value
-        shown = registry.text_of(value)
+        """The text as the screen shows it, with the blanks at its end, which no screen shows.
+
+        They are seen in a pipe, where characters that the code page lacks are lost.
+        """
         if (line := registry.query_exactly(key, name)) is not None:
             rows = (await self.lines.ask(line)).output
-            piped = registry.value_of((row[:-1] for row in rows if row.endswith("]")), name)
-            if (text := _exact(shown, piped)) is not None:
-                return registry.parsed(value.type, text)
-        whole = await self.lines.whole(registry.query(key, name))
-        if (text := _exact(shown, registry.value_of(whole.output, name))) is None:
-            raise CommandFailed(
-                f"{key}, {name} is a text whose end cannot be read on this console",
-                screen=self.session.console.screen.text(),
-                remedy="Nothing was typed for this value. Change it by hand, then run it again.",
-            )
-        return registry.parsed(value.type, text)
+            ended = [row[:-1] for row in rows if row.endswith("]")]
+            if (value := _settled(seen, registry.value_of(ended, name))) is not None:
+                return value
+        line = registry.query(key, name)
+        piped = registry.value_of((await self.lines.whole(line)).output, name)
+        if (value := _settled(seen, piped)) is None:
+            raise self._unclear(line, "a text whose end cannot be seen")
+        return value
+
+    def _unclear(self, line: str, why: str) -> CommandFailed:
+        return CommandFailed(
+            f"no clear answer to: {line} ({why})",
+            expected="a row with the value",
+            screen=self.session.console.screen.text(),
+            remedy="Look at the recording: the value may be of a type or length that cannot be "
+            "read on the console. Nothing was typed for it.",
+        )
 
     async def _look_for(self, key: str, keys: dict[str, bool]) -> None:
         """Whether a key exists, and which of the keys above it do: `reg add` creates them all."""
@@ -324,8 +325,19 @@ def _result(planned: PlannedStep, outcome: Outcome, *, after: object) -> StepRes
     )
 
 
-def _exact(shown: str, piped: RegistryValue | None) -> str | None:
-    return None if piped is None else registry.exact(shown, registry.text_of(piped))
+def _is_text(value: RegistryValue | None) -> bool:
+    return value is not None and isinstance(value.data, str | tuple)
+
+
+def _settled(seen: Iterable[RegistryValue], piped: RegistryValue | None) -> RegistryValue | None:
+    """The one of the readings that a piped answer agrees with, with its end."""
+    if piped is None:
+        return None
+    for value in seen:
+        text = registry.exact(registry.text_of(value), registry.text_of(piped))
+        if text is not None and value.type is piped.type:
+            return registry.parsed(value.type, text)
+    return None
 
 
 def _text(value: RegistryValue | None) -> str:

@@ -80,11 +80,13 @@ class Lines:
         """What one command line took so far, on average."""
         return sum(self._seconds) / len(self._seconds) if self._seconds else 0.0
 
-    async def ask(self, line: str, *, within: float | None = None) -> CommandResult:
+    async def ask(
+        self, line: str, *, within: float | None = None, whole: bool = True
+    ) -> CommandResult:
         """Run a line that changes nothing; asked again after a dropped connection, and, where it is
-        one command whose output is more than the screen holds, with that output in pages."""
+        one command whose output is more than the screen holds, with that `whole` in pages."""
         result = await self._ask(line, within)
-        if result.complete or not paging.is_simple(line):
+        if result.complete or not whole or not paging.is_simple(line):
             return result
         return await self.whole(line, within=within)
 

@@ -117,6 +117,11 @@ def settled(one: str, other: str) -> str | None:
     return both.pop() if len(both) == 1 else None
 
 
+def readings(rows: Sequence[str]) -> list[str]:
+    """The texts that rows of the screen, one text over all of them, may mean."""
+    return list(_readings(_marked(rows)))
+
+
 def _readings(text: str) -> Iterator[str]:
     parts = re.split(_MAYBE, text)
     for blanks in product(("", " "), repeat=min(len(parts) - 1, 8)):

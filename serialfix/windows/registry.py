@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 from serialfix.errors import UnsafeStep
 from serialfix.model import RegistryType, RegistryValue
+from serialfix.windows.paging import readings
 from serialfix.windows.shell import alike, line, quoted
 
 
@@ -123,13 +125,18 @@ def values(rows: Iterable[str]) -> dict[str, RegistryValue]:
 
 def row_of(rows: Iterable[str], name: str) -> tuple[str, str] | None:
     """Type and data, as printed, of the value with this name; None without a row, or with two."""
-    start = f"    {name}    ".lower()
+    end = len(f"    {name}    ")
     found = [
         match
         for row in rows
-        if row.lower().startswith(start) and (match := _TYPED.fullmatch(row[len(start) :]))
+        if _names(row, name) and (match := _TYPED.fullmatch(row[end:])) is not None
     ]
     return (found[0]["type"], found[0]["data"] or "") if len(found) == 1 else None
+
+
+def _names(row: str, name: str) -> bool:
+    start = f"    {name}    "
+    return row[: len(start)].lower() == start.lower()
 
 
 def value_of(rows: Iterable[str], name: str) -> RegistryValue | None:
@@ -138,12 +145,23 @@ def value_of(rows: Iterable[str], name: str) -> RegistryValue | None:
     return parsed(*found) if found else None
 
 
+def shown(rows: Sequence[str], name: str) -> list[RegistryValue]:
+    """What rows of the screen may mean as the value with this name, blanks at its end left out.
+
+    A text goes on over the rows down to the next blank one.
+    """
+    top = next((at for at, row in enumerate(rows) if _names(row, name)), len(rows))
+    part = list(takewhile(str.strip, rows[top:]))
+    values = (value_of([text.rstrip(" ")], name) for text in readings(part))
+    return [value for value in values if value is not None]
+
+
 def text_of(value: RegistryValue) -> str:
     """The data of a text or of several, as reg.exe prints it."""
     return "\\0".join(value.data) if isinstance(value.data, tuple) else str(value.data)
 
 
-def exact(shown: str, piped: str) -> str | None:
+def exact(seen: str, piped: str) -> str | None:
     r"""A text with the blanks at its end, from two answers: as shown on the screen, where they
     cannot be seen, and as piped, where characters that the OEM code page lacks are lost.
 
@@ -153,10 +171,10 @@ def exact(shown: str, piped: str) -> str | None:
     ('Größe 東  ', None)
     """
     body, end = piped.rstrip(" "), piped[len(piped.rstrip(" ")) :]
-    same = len(body) == len(shown) and all(
-        one == other or not one.isascii() for one, other in zip(shown, body, strict=True)
+    same = len(body) == len(seen) and all(
+        one == other or not one.isascii() for one, other in zip(seen, body, strict=True)
     )
-    return shown + end if same else None
+    return seen + end if same else None
 
 
 def answers(rows: Sequence[str], names: Iterable[str]) -> dict[str, RegistryValue | None]:

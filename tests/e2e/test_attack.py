@@ -211,7 +211,7 @@ def test_an_error_with_its_last_screen(site: Site, faults: dict[str, Any]) -> No
 
 def test_a_former_value_and_the_way_back(site: Site) -> None:
     there = machine(site)
-    hold(there, "A\u202egnp\u200b\xa0Z")
+    hold(there, 'A\xa0"%PATH%" ^Z \u3000\'')
     before = there.before
     ended = site.run(there, playbook=site.three)
     assert ended.code == 0, ended.err
@@ -222,6 +222,18 @@ def test_a_former_value_and_the_way_back(site: Site) -> None:
     assert undone.code == 0, undone.err
     assert acts(undone.out + undone.err) == ""
     assert there.registry == before
+    assert_no_file_acts(site)
+
+
+def test_a_former_value_that_nobody_can_see(site: Site) -> None:
+    """It could not be put back for sure, so nothing is changed."""
+    there = machine(site)
+    hold(there, "A\u202egnp\u200b\xa0Z")
+    ended = site.run(there, playbook=site.three)
+    assert ended.code == 2, ended.err
+    assert acts(ended.out + ended.err) == ""
+    assert "U+202E" in ended.err
+    there.untouched(attached=True)
     assert_no_file_acts(site)
 
 

@@ -7,10 +7,12 @@ from functools import cache
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from serialfix.errors import SerialfixError, Touched
+from serialfix.errors import CommandFailed, SerialfixError, Touched, UnsafeStep
 from serialfix.lab.faults import Faults
-from serialfix.lab.profiles import Renderer, dword
+from serialfix.lab.profiles import Language, Renderer, dword
 from serialfix.model import Outcome, RegistryType, RegistryValue
 from serialfix.playbook.load import parse_playbook
 from serialfix.playbook.schema import Playbook
@@ -18,11 +20,14 @@ from serialfix.record.journal import MemoryJournal, Record
 from serialfix.remediation.guest import GuestPatience
 from serialfix.remediation.history import fold
 from serialfix.secrets import Redactor, Secret
+from serialfix.session import Credentials
 from serialfix.windows import registry
 from tests.support.rig import (
     LST,
+    PASSWORD,
     POL,
     RENDERERS,
+    USERNAME,
     Outing,
     Rig,
     applied,
@@ -488,3 +493,67 @@ def test_blanks_at_the_end_of_a_former_text_come_back(renderer: Renderer) -> Non
     assert (done.slug, undone.slug) == ("ok", "ok")
     assert done.plan.steps[0].before == RegistryValue(RegistryType.SZ, "0  ")
     assert undone.after == done.before
+
+
+# --- any data -----------------------------------------------------------------------------------
+
+_SHOWN = st.characters(
+    max_codepoint=0xFFFF,
+    exclude_categories=("Cc", "Cf", "Cs", "Co", "Cn", "Mn", "Me", "Zl", "Zp"),
+)
+_TEXT = st.text(_SHOWN, max_size=300) | st.text(
+    st.sampled_from("aab  \"%^&|<>!'\\;,=()漢é"), max_size=120
+)
+VALUES = st.one_of(
+    st.builds(RegistryValue, st.just(RegistryType.SZ), _TEXT),
+    st.builds(RegistryValue, st.just(RegistryType.EXPAND_SZ), _TEXT),
+    st.builds(
+        RegistryValue,
+        st.just(RegistryType.MULTI_SZ),
+        st.lists(_TEXT.filter(bool), max_size=4).map(tuple),
+    ),
+    st.builds(RegistryValue, st.just(RegistryType.DWORD), st.integers(0, 2**32 - 1)),
+    st.builds(RegistryValue, st.just(RegistryType.QWORD), st.integers(0, 2**64 - 1)),
+    st.builds(RegistryValue, st.just(RegistryType.BINARY), st.binary(max_size=200)),
+    st.builds(
+        RegistryValue, st.just(RegistryType.NONE), _TEXT.map(lambda t: f"{t}\0".encode("utf-16-le"))
+    ),
+)
+NAMES = st.text(_SHOWN, min_size=1, max_size=40).filter(lambda name: name == name.strip())
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@both
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(values=st.lists(st.tuples(NAMES, VALUES), min_size=1, max_size=3))
+def test_what_the_playbook_says_is_what_the_registry_holds(
+    renderer: Renderer, language: Language, values: list[tuple[str, RegistryValue]]
+) -> None:
+    """Or it is refused before anything is typed; and what is there is read to the letter."""
+
+    async def script(stage: Rig) -> None:
+        outing = stage.work()
+        guest, session = outing.work._guest, outing.work.session
+        await session.connect()
+        await session.open_channel()
+        await session.login(Credentials(USERNAME, Secret(PASSWORD, "guest_password")))
+        for name, value in values:
+            typed = len(stage.guest.entered)
+            try:
+                line = registry.add(LST, name, value)
+            except UnsafeStep:
+                assert len(stage.guest.entered) == typed
+                continue
+            assert await guest.lines.write(line)
+            assert stage.guest.registry.get(LST, name) == value, line
+            try:
+                read = await guest.value(LST, name)
+            except CommandFailed:
+                assert len(str(value)) > 800  # a text longer than the screen
+            else:
+                assert read == value
+        await session.leave()
+
+    scene(renderer, script, language=language)
