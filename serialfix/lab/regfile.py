@@ -76,7 +76,7 @@ def _lines(text: str) -> Iterator[str]:
         cut = held.rstrip("\r\n")
         if cut.endswith("\\") and re.search(r"=hex(\([0-9a-f]+\))?:", cut):
             held = cut[:-1]
-        elif held.count('"') - len(re.findall(r'\\(?:\\\\)*"', held)) == 3:  # a line end in a text
+        elif re.sub(r"\\.", "", held, flags=re.DOTALL).count('"') == 3:  # a line end in a text
             continue
         else:
             yield cut
