@@ -203,6 +203,13 @@ class Session:
             await self._play(machine)
         except ConsoleError:
             raise error from None
+        if machine.state is sac.State.LOGIN:
+            raise ChannelError(
+                f"SAC asks for the credentials of {self.channel} again",
+                expected="our prompt",
+                screen=self.console.screen.text(),
+                remedy="SAC's time-out, or `lock`, does this. Run it again.",
+            ) from error
         if machine.state is not sac.State.SHELL:
             raise error
         self._inside = True

@@ -155,7 +155,8 @@ FAULTS: tuple[Fault, ...] = (
     _faults("no channel left", at=_BOOT, orphans=2, max_channels=2),
     Fault("a switch to SAC", lambda world: world.guest.switch_away()),
     Fault("a lock", lambda world: world.guest.lock()),
-    Fault("an idle time-out", places=_BOOT, delays={"idle_timeout": 1.0}),
+    # longer than a slow link needs for a screen (2.2 s): else nobody ever gets to a prompt
+    Fault("an idle time-out", places=_BOOT, delays={"idle_timeout": 3.0}),
     # the way
     Fault("a drop", _drop),
     Fault("drops without end", _drop_for_good),
