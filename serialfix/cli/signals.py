@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Coroutine
+from contextlib import suppress
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -62,10 +62,16 @@ class Interruption:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.signal:
             if self._notice:
-                sys.stderr.write("\nEnded at once; the console may not have been left.\n")
-            sys.stderr.flush()
+                _say("\nEnded at once; the console may not have been left.\n")
             os._exit(128 + number)
         self.signal = number
-        sys.stderr.write(self._notice)
+        _say(self._notice)
         if self._loop is not None and self._task is not None:
             self._loop.call_soon_threadsafe(self._task.cancel, self.exit_code)
+
+
+def _say(text: str) -> None:
+    """To stderr past its buffer: the signal may have come in the middle of a write to it, and a
+    second one from within that is a RuntimeError."""
+    with suppress(OSError):
+        os.write(2, text.encode())
