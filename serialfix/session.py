@@ -183,8 +183,13 @@ class Session:
                 if look == _LOOKS:
                     raise
                 await self._look_anew(error)
-                if machine.state is cmd.State.RUN and self.entered:
+                # Keys keep their order: a line that still stands there was not entered, and no
+                # Enter for it is under way any more.
+                standing = bool(self.console.screen.typed(self.prompt))
+                if machine.state is cmd.State.RUN and self.entered and not standing:
                     machine.advance(cmd.Sight.OUR_PROMPT)
+                elif machine.state is cmd.State.RUN:
+                    self.entered = False
                 await self._type("", prompt=self.prompt)
         return machine.result()
 

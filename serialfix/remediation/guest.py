@@ -20,13 +20,13 @@ from serialfix.errors import (
     VerifyMismatch,
 )
 from serialfix.model import Outcome, ProofResult, RegistryValue, StepResult
-from serialfix.playbook.plan import PlannedStep, Present, ValueId, value_id
+from serialfix.playbook.plan import Plan, PlannedStep, Present, ValueId, value_id
 from serialfix.playbook.schema import Playbook, Proof, RegistryStep, Step
 from serialfix.record.journal import JournalPort
 from serialfix.remediation.events import Observer
 from serialfix.remediation.lines import Lines
 from serialfix.session import Credentials, Session
-from serialfix.windows import network, registry, services
+from serialfix.windows import network, paging, registry, services
 
 
 ABSENT = 1
@@ -99,10 +99,13 @@ class Guest:
     ) -> dict[ValueId, RegistryValue | None]:
         """Values of one key, many per line; what was not answered clearly is asked alone."""
         found: dict[ValueId, RegistryValue | None] = {}
-        for group in registry.batches(_distinct(names)):
+        # a percent sign in the key could be read as the variable of the batch's loop
+        distinct = _distinct(names)
+        alone = [[name] for name in distinct]
+        for group in alone if "%" in key else registry.batches(distinct):
             answers: dict[str, RegistryValue | None] = {}
             if len(group) > 1:
-                with contextlib.suppress(CommandFailed):  # no `find` there: asked alone
+                with contextlib.suppress(CommandFailed, UnsafeStep):  # no `find`, or too long
                     result = await self.lines.ask(registry.query_many(key, group))
                     answers = registry.answers(result.output, group)
             for name in group:
@@ -116,15 +119,19 @@ class Guest:
         """One value; None when it is absent. Raises CommandFailed when the answer is unclear."""
         line = registry.query(key, name)
         result = await self.lines.ask(line, whole=False)
+        if not result.complete:  # a key was doubled just before Enter, or it is a long answer
+            result = await self.lines.ask(line, whole=False)
+        piped = not result.complete
+        if piped:
+            result = await self.lines.whole(line)
         if result.exit_code == ABSENT:
             return None
         if result.exit_code:
             raise self._unclear(line, f"exit code {result.exit_code}")
-        seen = registry.shown(result.rows, name) if result.complete else []
-        if not seen:  # longer than the screen; a text would lose letters on the way (see `exact`)
-            seen = registry.shown((await self.lines.whole(line)).rows, name)
-            if not seen or _is_text(seen[0]):
-                raise self._unclear(line, "no row, or a text longer than the screen")
+        seen = registry.shown(result.rows, name)
+        # a text longer than the screen would lose letters on the way (see `exact`)
+        if not seen or (piped and _is_text(seen[0])):
+            raise self._unclear(line, "no row, or a text longer than the screen")
         return await self._exactly(key, name, seen) if _is_text(seen[0]) else seen[0]
 
     async def _exactly(
@@ -136,7 +143,7 @@ class Guest:
         """
         if (line := registry.query_exactly(key, name)) is not None:
             rows = (await self.lines.ask(line)).output
-            ended = [row[:-1] for row in rows if row.endswith("]")]
+            ended = [row[1:-1] for row in rows if row.startswith(".") and row.endswith("]")]
             if (value := _settled(seen, registry.value_of(ended, name))) is not None:
                 return value
         line = registry.query(key, name)
@@ -158,12 +165,26 @@ class Guest:
         """Whether a key exists, and which of the keys above it do: `reg add` creates them all."""
         for path in registry.ancestors(key):
             if path.lower() not in keys:
-                result = await self.lines.ask(registry.key_exists(path))
+                result = await self.lines.sure(registry.key_exists(path))
                 if result.exit_code not in (0, ABSENT):
                     raise CommandFailed(f"no clear answer whether {path} exists")
                 keys[path.lower()] = result.exit_code == 0
             if keys[path.lower()]:
                 return
+
+    def require_typable(self, plan: Plan) -> None:
+        """Build every line that the plan will need, before the first of them is typed.
+
+        Raises UnsafeStep where one could not be typed, or its answer not be read.
+        """
+        for step, planned in zip(plan.playbook.steps, plan.steps, strict=True):
+            if step.registry is None or planned.outcome is Outcome.OK:
+                continue
+            wish, value = step.registry, step.registry.wanted
+            if value is not None:
+                registry.add(wish.key, wish.value, value)
+            if _is_text(value):
+                paging.capture(registry.query(wish.key, wish.value), *self.lines.file())
 
     # --- writing --------------------------------------------------------------------------------
 
@@ -209,17 +230,19 @@ class Guest:
             self._announce(step_id, former, line)
             result = await self.lines.write(line)
             after = await self.value(wish.key, wish.value)
-            self.lines.entered &= after != former
+            self.lines.entered &= after != former or former is None
             if after == wanted:
                 self.journal.append("step_verified", step=step_id, after=after)
                 return
-            if after == former:
+            # `reg add` that leaves no value may still have made its key
+            untouched = after == former and (former is not None or wanted is None or result is None)
+            if untouched:
                 self.journal.append("step_untouched", step=step_id, former=former)
             if result is not None and result.exit_code:
                 raise CommandFailed(
                     f"{line} ended with exit code {result.exit_code}; the value is "
                     f"{_text(after)}, wanted {_text(wanted)}",
-                    touched=Touched.NO if after == former else Touched.MAYBE,
+                    touched=Touched.NO if untouched else Touched.MAYBE,
                     screen="\n".join(result.output),
                     remedy="Look at the message above: access denied means that the account is no "
                     "administrator.",
@@ -229,10 +252,10 @@ class Guest:
             # The line was lost with the connection: the value is seen to be what it was.
         raise VerifyMismatch(
             f"{wish.key}, {wish.value} reads back as {_text(after)}, wanted {_text(wanted)}",
-            touched=Touched.NO if after == former else Touched.YES,
+            touched=Touched.NO if untouched else Touched.YES if after != former else Touched.MAYBE,
             expected=_text(wanted),
-            remedy="The command reported success, but the value is not there. Security software "
-            "or a policy may guard this key.",
+            remedy="The command ended, but the value is not there. Security software or a policy "
+            "may guard this key.",
         )
 
     def _announce(self, step_id: str, former: RegistryValue | str | None, line: str) -> None:
@@ -263,7 +286,7 @@ class Guest:
         line = registry.delete_key(key)
         self._announce(step_id, "present", line)
         await self.lines.write(line)
-        if (await self.lines.ask(registry.key_exists(key))).exit_code != ABSENT:
+        if (await self.lines.sure(registry.key_exists(key))).exit_code != ABSENT:
             raise VerifyMismatch(f"{key} is still there", touched=Touched.MAYBE)
         self.journal.append("step_verified", step=step_id, after="absent")
 
@@ -276,7 +299,7 @@ class Guest:
         found = [(wish, values[value_id(wish.key, wish.value)]) for wish in wishes]
         wrong = [f"{wish.value} is {_text(value)}" for wish, value in found if value != wish.wanted]
         for key in (step.registry_key.key for step in playbook.steps if step.registry_key):
-            if (await self.lines.ask(registry.key_exists(key))).exit_code != ABSENT:
+            if (await self.lines.sure(registry.key_exists(key))).exit_code != ABSENT:
                 wrong.append(f"{key} is still there")
         if wrong:
             return [ProofResult("registry", Outcome.FAILED, "; ".join(wrong))]

@@ -32,6 +32,7 @@ NOT_RECOGNISED = 9009
 _DROPS = (GatewayClosed, GatewayUnreachable, ChannelError)
 """What a new attachment may cure. A take-over is not among them: somebody wants the console."""
 _LONG_KEY = re.compile(r'"(HK[^"%^!]{30,})"')
+_TRIES = 3
 _OFTEN = 3
 """Uses of a key after which it is worth a variable."""
 
@@ -44,6 +45,8 @@ class _Shell:
     keys: dict[str, str] = field(default_factory=dict)
     """The variables that hold a key."""
     utf8: bool = False
+    exclamations: bool = False
+    """Whether an exclamation mark is known to mean nothing there."""
 
 
 class Lines:
@@ -90,6 +93,14 @@ class Lines:
             return result
         return await self.whole(line, within=within)
 
+    @property
+    def _nonce(self) -> str:
+        return self.session.prompt[-2::-1]  # backwards: no row of it may look like our prompt
+
+    def file(self) -> tuple[str, str]:
+        """A new file in the guest for an output, and what ends it there."""
+        return f"%temp%\\sf-{self._nonce}-{next(self._files)}.txt", f"end.{self._nonce}"
+
     async def _ask(self, line: str, within: float | None = None) -> CommandResult:
         while True:
             try:
@@ -117,6 +128,21 @@ class Lines:
         finally:
             self.entered |= self.session.entered
 
+    async def sure(self, line: str) -> CommandResult:
+        """Ask a line whose answer fits on the screen. Its exit code is believed only where the line
+        itself is seen above the answer: a key doubled on its way just before Enter makes it another
+        line. Raises CommandFailed when it is not seen so in three tries.
+        """
+        for _ in range(_TRIES):
+            result = await self._ask(line)
+            if result.complete:
+                return result
+        raise CommandFailed(
+            f"the console does not show {line} above its answer",
+            screen=self.session.console.screen.text(),
+            remedy="Look at the recording: keys are doubled, or something else writes there.",
+        )
+
     async def whole(self, line: str, *, within: float | None = None) -> CommandResult:
         """Run a command that changes nothing, and give all of its output, to the letter.
 
@@ -124,13 +150,13 @@ class Lines:
         the guest's folder for such files, which is removed again. Raises CommandFailed when the
         file cannot be written or read, UnsafeStep when the line is more than one command.
         """
-        nonce = self.session.prompt[-2::-1]  # backwards: no row of it may look like our prompt
         while True:
-            file = f"%temp%\\sf-{nonce}-{next(self._files)}.txt"
+            file, end = self.file()
             shell = await self._with_utf8()
-            end = f"end.{nonce}"
             captured = await self._ask(paging.capture(line, file, end), within)
-            output = await self._pages(file, f"]{nonce}", end)
+            if not captured.complete:
+                captured = await self.sure(paging.capture(line, file, end))
+            output = await self._pages(file, f"]{self._nonce}", end)
             if shell is not self._shell:
                 continue  # another shell reads the file with another code page: once more
             await self._ask(paging.remove(file))
@@ -200,12 +226,23 @@ class Lines:
         """The line with long keys in variables: fewer keys to lose, and no wrap to compare."""
         if self._shell.number != self.session.shells:
             self._shell = _Shell(self.session.shells)
+        if "!" in line and not self._shell.exclamations:
+            asked = await self.session.run("echo !os!")
+            if not asked.complete or "!os!" not in asked.output:
+                raise CommandFailed(
+                    "the guest's cmd.exe expands what stands in exclamation marks",
+                    screen=self.session.console.screen.text(),
+                    remedy="Nothing was typed for this. DelayedExpansion is set under Command "
+                    "Processor in the guest's registry; remove it, then run it again.",
+                )
+            self._shell.exclamations = True
         for key in dict.fromkeys(_LONG_KEY.findall(line)):
             self._uses[key] += 1
             if self._uses[key] >= _OFTEN and key not in self._shell.keys:
                 name = f"k{len(self._shell.keys) + 1}"
-                await self.session.run(f'set "{name}={key}"')
-                self._shell.keys[key] = name
+                told = await self.session.run(f'set "{name}={key}"')
+                if told.complete and told.exit_code == 0:
+                    self._shell.keys[key] = name
             if key in self._shell.keys:
                 line = line.replace(f'"{key}"', f'"%{self._shell.keys[key]}%"')
         return line

@@ -132,6 +132,7 @@ class Work:
             await self._attach(reclaim=reclaim)
             plan = await self._make_plan()
             if plan.changes:
+                self._guest.require_typable(plan)
                 if not await decide(plan):
                     self.session.marker(DECLINED)
                     raise UsageError(

@@ -57,8 +57,8 @@ def page(file: str, first: int, last: int, mark: str, *, shift: bool = False) ->
     """
     return line(
         f'for /f "delims=" %l in (\'find /n /v "" ^<"{file}"\') do '
-        f'@for /f "delims=[]" %n in ("%l") do '
-        f"@if %n geq {first} if %n leq {last} echo {'.' if shift else ''}%l{mark}"
+        f'@for /f "delims=[]" %Q in ("%l") do '
+        f"@if %Q geq {first} if %Q leq {last} echo {'.' if shift else ''}%l{mark}"
     )
 
 

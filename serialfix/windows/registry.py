@@ -14,7 +14,7 @@ from itertools import takewhile
 from serialfix.errors import UnsafeStep
 from serialfix.model import RegistryType, RegistryValue
 from serialfix.windows.paging import readings
-from serialfix.windows.shell import alike, line, quoted
+from serialfix.windows.shell import LINE_LIMIT, alike, line, quoted
 
 
 BATCH = 13
@@ -65,14 +65,17 @@ def batches(names: Iterable[str]) -> list[list[str]]:
 
 
 def query_exactly(key: str, name: str) -> str | None:
-    """Ask for one value, with `]` behind each row of the answer: so blanks at its end show.
+    """Ask for one value, with `]` behind each row of the answer: so blanks at its end show, and `.`
+    before it: a tab takes another number of cells there.
 
-    None where a second cmd.exe, which runs what `for /f` reads, would read the line otherwise.
+    None where a second cmd.exe, which runs what `for /f` reads, would read the line otherwise, and
+    where the line is too long.
     """
     if set(key + name) & set("\"%^!'`") or name.endswith("\\"):
         return None
     asked = f'reg query "{alike(key)}" /v "{alike(name)}"'
-    return line(f"for /f \"delims=\" %a in ('{asked}') do @echo %a]")
+    text = f"for /f \"delims=\" %a in ('{asked}') do @echo .%a]"
+    return line(text) if len(text) <= LINE_LIMIT else None
 
 
 def key_exists(key: str) -> str:
@@ -139,6 +142,12 @@ def _names(row: str, name: str) -> bool:
     return row[: len(start)].lower() == start.lower()
 
 
+def _begins(row: str, name: str) -> bool:
+    """As `_names`, where the name may be longer than the row."""
+    start = f"    {name}    "[: len(row)]
+    return bool(row.strip()) and row[: len(start)].lower() == start.lower()
+
+
 def value_of(rows: Iterable[str], name: str) -> RegistryValue | None:
     """The value with this name in an answer; None when it is not there, or not clearly."""
     found = row_of(rows, name)
@@ -148,10 +157,13 @@ def value_of(rows: Iterable[str], name: str) -> RegistryValue | None:
 def shown(rows: Sequence[str], name: str) -> list[RegistryValue]:
     """What rows of the screen may mean as the value with this name, blanks at its end left out.
 
-    A text goes on over the rows down to the next blank one.
+    A text goes on over the rows down to the next blank one; behind it stand reg.exe's blank row
+    and that of the prompt. More of them are line ends of the text, which is not read then.
     """
-    top = next((at for at, row in enumerate(rows) if _names(row, name)), len(rows))
+    top = next((at for at, row in enumerate(rows) if _begins(row, name)), len(rows))
     part = list(takewhile(str.strip, rows[top:]))
+    if len(rows) - top - len(part) > 2:
+        return []
     values = (value_of([text.rstrip(" ")], name) for text in readings(part))
     return [value for value in values if value is not None]
 

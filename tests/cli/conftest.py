@@ -49,7 +49,7 @@ class Stage:
 
 @pytest.fixture
 def stage(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Stage:
     monkeypatch.setenv("SERIALFIX_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("SERIALFIX_GUEST_USERNAME", "azureadmin")
@@ -58,7 +58,7 @@ def stage(
 
     def run(*args: str) -> tuple[int, str, str]:
         code = end_of(args)
-        return code, *capsys.readouterr()
+        return code, *capfd.readouterr()
 
     played = Stage(run, tmp_path / "state")
     for what in ("run", "undo", "resume"):

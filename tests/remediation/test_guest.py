@@ -15,6 +15,7 @@ from serialfix.errors import CommandFailed, SerialfixError, Touched, UnsafeStep
 from serialfix.lab.console import width
 from serialfix.lab.faults import Faults
 from serialfix.lab.profiles import Language, Renderer, dword
+from serialfix.lab.registry import Registry
 from serialfix.model import Outcome, RegistryType, RegistryValue
 from serialfix.playbook.load import parse_playbook
 from serialfix.playbook.schema import Playbook
@@ -559,3 +560,134 @@ def test_what_the_playbook_says_is_what_the_registry_holds(
         await session.leave()
 
     scene(renderer, script, language=language)
+
+
+# --- the last key before Enter ------------------------------------------------------------------
+
+
+class LastKey(Wired):
+    """The last key of a line that ends so comes twice, too late for its echo; or the Enter on a
+    line with this in it is lost, while something else writes on the port."""
+
+    doubled = lost = b""
+    times = 1
+
+    async def send(self, keys: bytes, *, secret: bool = False) -> None:
+        line = bytes(self.typed.rpartition(b"\r")[2]).replace(b"\b", b"").lower()
+        if keys == b"\r" and self.times and self.doubled and line.endswith(self.doubled):
+            self.times -= 1
+            await super().send(line[-1:])
+        if keys == b"\r" and self.times and self.lost and self.lost in line:
+            self.times -= 1
+            await asyncio.sleep(0.1)
+            self.guest.interject()
+            return
+        await super().send(keys, secret=secret)
+
+
+AB = r"HKLM\SOFTWARE\ABCD"
+LONG = r"HKLM\SOFTWARE\Contoso\Products\Something"
+PERCENT = r"HKLM\SOFTWARE\50%vat"
+
+
+@both
+@pytest.mark.parametrize(
+    ("key", "names", "mishap"),
+    [
+        (AB, ("Na-m", "Go-ne"), {"lost": b"/v na-m"}),
+        (AB, ("Nam",), {"doubled": b"/v nam"}),
+        (AB, ("Nam",), {"doubled": b"/v nam", "times": 2}),
+        (AB, ("Nam",), {"doubled": b">nul"}),
+        (LONG, ("A-b", "C-d", "E-f", "G-h"), {"lost": b'set "k1='}),
+        (LONG, ("A-b", "C-d", "E-f", "G-h"), {"doubled": b'something"'}),
+        (PERCENT, ("N", "M"), {}),
+    ],
+)
+def test_an_answer_to_another_line_is_none(
+    renderer: Renderer, key: str, names: tuple[str, ...], mishap: dict[str, Any]
+) -> None:
+    """What is there is not taken for absent: it is removed, or the run says that it is not sure."""
+    there = names[:1] if "Go-ne" in names else names
+
+    async def script(stage: Rig) -> tuple[Outing, list[str]]:
+        for name in there:
+            stage.guest.registry.set(key, name, dword(1))
+        wire = LastKey(stage.guest)
+        for what, value in mishap.items():
+            setattr(wire, what, value)
+        absent = ({"key": key, "value": name, "state": "absent", "type": None} for name in names)
+        outing = await stage.apply(playbook=small(*absent), transport=wire)
+        return outing, [name for name in there if stage.guest.registry.get(key, name)]
+
+    outing, left = scene(renderer, script)
+    assert outing.slug == "ok", outing.error
+    assert left == []
+    before = [step.before for step in outing.work.steps.values()]
+    assert before.count(dword(1)) == len(there)
+
+
+@both
+def test_a_password_that_grew_by_a_late_star_is_not_entered(renderer: Renderer) -> None:
+    """It would be a failed logon, and those lock accounts."""
+    for seed in (7, 42, 99):
+        outing = applied(renderer, seed=seed, faults=Faults(double_keys=0.002, late_keys=0.3))
+        stars = [e.line for e in outing.entered if e.where == "login" and "*" in e.line]
+        assert set(stars) <= {"*" * len(PASSWORD)}, (seed, stars)
+
+
+@both
+def test_a_key_that_a_refused_value_leaves_behind_is_told(
+    renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`reg add` makes the key first; something then keeps the value away."""
+    keep = Registry.set
+
+    def refuse(registry: Registry, path: str, name: str, value: RegistryValue) -> None:
+        if name == "Guarded":
+            registry.key(path, create=True)
+        else:
+            keep(registry, path, name, value)
+
+    monkeypatch.setattr(Registry, "set", refuse)
+    outing = applied(
+        renderer, playbook=small({"key": r"HKLM\SOFTWARE\New\Sub", "value": "Guarded", "data": 1})
+    )
+    assert outing.slug == "step.verify_mismatch"
+    assert outing.error is not None
+    assert outing.error.touched is Touched.MAYBE
+
+
+@pytest.mark.parametrize("text", ["a\tb", "a\n", "a\r\n", "a\r\nb", "abc\rde"])
+@both
+def test_a_text_with_tabs_or_line_ends_is_not_read_as_another(
+    renderer: Renderer, text: str
+) -> None:
+    async def script(stage: Rig) -> Outing:
+        stage.guest.registry.set(LST, "T", RegistryValue(RegistryType.SZ, text))
+        return await stage.apply(playbook=small({"value": "T", "type": "REG_SZ", "data": "new"}))
+
+    outing = scene(renderer, script)
+    assert outing.slug == "step.command_failed"
+    assert (outing.writes, outing.after) == ([], outing.before)
+
+
+@both
+def test_a_line_that_could_not_be_typed_is_refused_before_the_first_change(
+    renderer: Renderer,
+) -> None:
+    key = "HKLM\\SOFTWARE\\" + "\\".join(["ab" * 100] * 4 + ["cd" * 66])
+    steps = (
+        {"value": "Shadow", "data": 7},
+        {"key": key, "value": "N", "type": "REG_SZ", "data": "x"},
+    )
+    outing = applied(renderer, playbook=small(*steps))
+    assert isinstance(outing.error, UnsafeStep)
+    assert (outing.writes, outing.error.touched, outing.error.exit_code) == ([], Touched.NO, 2)
+
+
+@both
+def test_names_of_any_length(renderer: Renderer) -> None:
+    steps = ({"value": f"N{number}".ljust(78, "x"), "data": 1} for number in range(13))
+    outing = applied(renderer, playbook=small(*steps))
+    assert outing.slug == "ok", outing.error
+    assert outing.outcomes() == [Outcome.CHANGED] * 13
