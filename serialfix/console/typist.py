@@ -61,8 +61,9 @@ class Pace:
     """Silence after which an echo is taken as lost; shrinks to what the guest needs."""
     settle: float = 0.0
     """Silence asked for on an equal line before it counts as equal: none until a key was lost or
-    doubled. What a stream could still add then is a doubled last key, and every writing line ends
-    with `/f`, where that is a syntax error."""
+    doubled. What a stream could still add then is a doubled last key: every writing line ends with
+    `/f`, where that is a syntax error, and the answer to a question counts only under the line as
+    it was meant."""
 
     def lost_repeat(self) -> None:
         """A pair came back single, or doubled once more."""
