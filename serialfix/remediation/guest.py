@@ -230,12 +230,13 @@ class Guest:
             self._announce(step_id, former, line)
             result = await self.lines.write(line)
             after = await self.value(wish.key, wish.value)
-            self.lines.entered &= after != former or former is None
             if after == wanted:
                 self.journal.append("step_verified", step=step_id, after=after)
                 return
-            # `reg add` that leaves no value may still have made its key
-            untouched = after == former and (former is not None or wanted is None or result is None)
+            # `reg add` that succeeds and leaves no value may still have made its key
+            lied = result is not None and not result.exit_code
+            untouched = after == former and not (lied and former is None and wanted is not None)
+            self.lines.entered &= not untouched
             if untouched:
                 self.journal.append("step_untouched", step=step_id, former=former)
             if result is not None and result.exit_code:

@@ -185,7 +185,7 @@ async def test_a_channel_runs_wine_with_the_labs_faults_and_renderers(profile: s
         profile,
         program="wine",
         faults=Faults(drop_repeats=0.5, split_writes=True, nul_everywhere=True),
-        delays=Delays(boot=0.1, cmd_available=0.1),
+        delays=Delays(firmware=0.05, boot=0.1, cmd_available=0.1),
     )
 
     async def answer(keys: str, wanted: Callable[[], bool]) -> None:

@@ -20,7 +20,9 @@ LANGUAGES: list[tuple[Renderer, Language]] = [
     ("conpty", "de"),
     ("scraper", "ja"),
 ]
-QUICK = Delays(boot=0.2, cmd_available=0.1, login=0.01, shutdown=0.1, scraper_tick=0.01)
+QUICK = Delays(
+    firmware=0.1, boot=0.2, cmd_available=0.1, login=0.01, shutdown=0.1, scraper_tick=0.01
+)
 
 
 async def guest(renderer: Renderer, language: Language) -> Rig:
