@@ -218,7 +218,7 @@ class Typist:
     def _settle(self) -> Wait:
         quiet = max(self.pace.settle, self.frame)
         if self.secret:  # a star that comes late would be a failed logon, and those lock accounts
-            quiet = max(quiet, 0.1, min(1.0, self.pace.echo / 3))
+            quiet = max(quiet, min(1.0, (self.pace.echo - 0.1) / 3))
         return Wait("the echo to settle", self.within, quiet=quiet)
 
     def _check(self, over: bool, screen: Screen) -> Action:
