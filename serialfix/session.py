@@ -18,7 +18,7 @@ from serialfix.console import cmd, sac
 from serialfix.console.actions import CR, Action, Cause, Finished, Press, Wait
 from serialfix.console.machine import Console, Machine, Patience, Step
 from serialfix.console.sac_restart import RestartMachine
-from serialfix.console.typist import REPAIRS, Pace, Typist
+from serialfix.console.typist import QUICKEST, REPAIRS, Pace, Typist
 from serialfix.console.wire import ChannelSwitch
 from serialfix.errors import (
     ChannelError,
@@ -497,7 +497,7 @@ class Session:
         now = self._now()
         if self._pressed is not None:
             pace = self._pace
-            pace.echo = min(3.0, max(0.25, 0.7 * pace.echo, 5 * (now - self._pressed)))
+            pace.echo = min(3.0, max(QUICKEST, 0.7 * pace.echo, 5 * (now - self._pressed)))
             self._pressed = None
         elif echo and now - self._last < _SLOWEST_TICK:
             self._tick = max(0.9 * self._tick, now - self._last)

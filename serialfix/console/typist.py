@@ -34,6 +34,8 @@ SAC_LINE = 80
 """More than SAC's line buffer holds (sac.md §2.2: character 78 and on replace the last)."""
 _PROBES = "zqjxkwvyZQJXKW0123456789"
 _CHANCE = 0.2
+QUICKEST = 0.25
+"""Seconds that an echo may always take before it counts as lost."""
 _TRUSTED = 4
 """Right pairs after which a shorter gap is tried."""
 _SLOWEST = 2.0
@@ -218,7 +220,8 @@ class Typist:
     def _settle(self) -> Wait:
         quiet = max(self.pace.settle, self.frame)
         if self.secret:  # a star that comes late would be a failed logon, and those lock accounts
-            quiet = max(quiet, min(1.0, (self.pace.echo - 0.1) / 3))
+            prompt_guest = self.pace.echo <= QUICKEST
+            quiet = max(quiet, 0.05 if prompt_guest else min(1.0, self.pace.echo / 3))
         return Wait("the echo to settle", self.within, quiet=quiet)
 
     def _check(self, over: bool, screen: Screen) -> Action:
