@@ -128,13 +128,13 @@ class Lines:
         finally:
             self.entered |= self.session.entered
 
-    async def sure(self, line: str) -> CommandResult:
+    async def sure(self, line: str, *, within: float | None = None) -> CommandResult:
         """Ask a line whose answer fits on the screen. Its exit code is believed only where the line
         itself is seen above the answer: a key doubled on its way just before Enter makes it another
         line. Raises CommandFailed when it is not seen so in three tries.
         """
         for _ in range(_TRIES):
-            result = await self._ask(line)
+            result = await self._ask(line, within)
             if result.complete:
                 return result
         raise CommandFailed(
@@ -153,9 +153,7 @@ class Lines:
         while True:
             file, end = self.file()
             shell = await self._with_utf8()
-            captured = await self._ask(paging.capture(line, file, end), within)
-            if not captured.complete:
-                captured = await self.sure(paging.capture(line, file, end))
+            captured = await self.sure(paging.capture(line, file, end), within=within)
             output = await self._pages(file, f"]{self._nonce}", end)
             if shell is not self._shell:
                 continue  # another shell reads the file with another code page: once more
