@@ -132,7 +132,8 @@ def runs(state_dir: Path) -> list[RunSummary]:
                 touched=now.touched,
             )
         )
-    return sorted(found, key=lambda run: run.started, reverse=True)
+    # two runs may begin in one millisecond: their ids carry the second, and then they are as listed
+    return sorted(found, key=lambda run: (run.started, run.run_id), reverse=True)
 
 
 def _short(vm_id: str) -> str:
