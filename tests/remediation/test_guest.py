@@ -428,7 +428,7 @@ def test_a_key_that_should_be_gone_is_proved_too() -> None:
 
     outing = scene("conpty", script)
     assert outing.slug == "restart"
-    assert "is still there" in str(outing.error)
+    assert "is in use" in str(outing.error)
 
 
 def test_a_service_that_stays_down_is_named() -> None:
