@@ -147,10 +147,13 @@ class ServiceStep(Wish):
         state = services.state(answer.output)
         if state is None:
             raise unclear(answer, f"no state of the service {self.name} is shown")
+        process = services.process(answer.output)
+        if process is None:
+            raise unclear(answer, f"no process of the service {self.name} is shown")
         found["state"] = state.lower()
         return {
             **found,
-            "process": services.process(answer.output),
+            "process": process,
             "ended": services.ended(answer.output) if state == "STOPPED" else 0,
             **((yield from self._dependents()) if self._may_stop else {}),
         }
