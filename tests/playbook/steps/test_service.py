@@ -54,7 +54,7 @@ def wish(**settings: Any) -> ServiceStep:
 
 
 def state_of(what: ServiceStep, answer: str = RUNNING, **settings: Any) -> State:
-    answers = {"queryex": (answer, 0), "enumdepend": (DEPENDENTS, 0)}
+    answers = {"sc query": (answer, 0), "enumdepend": (DEPENDENTS, 0)}
     return read(what, stored(**settings), answers)[0]
 
 
@@ -64,7 +64,6 @@ def test_settings_come_from_the_registry_and_the_state_from_words_of_every_langu
         "account": r"NT Authority\NetworkService",
         "type": "share",
         "state": "running",
-        "process": 1234,
         "ended": 0,
     }
     assert state_of(wish(start="auto")) == {"start": "demand"}
