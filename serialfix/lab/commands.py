@@ -10,9 +10,10 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from serialfix.lab.net import net
 from serialfix.lab.profiles import LST
 from serialfix.lab.reg import reg
-from serialfix.lab.services import net, sc
+from serialfix.lab.services import sc
 from serialfix.lab.shell import Call, Exit, Program
 
 

@@ -94,11 +94,14 @@ class Call:
         self.streams.out("\r\n")
         return self.streams.lines.popleft() if self.streams.lines else None
 
-    async def agrees(self, question: str) -> bool:
-        """Ask until the answer is yes or no; the end of the input is no."""
+    async def agrees(self, question: str, *, default: bool | None = None) -> bool:
+        """Ask until the answer is yes or no, or nothing where that means something; the end of
+        the input is no."""
         while True:
             answer = await self.ask(question)
             agreed = False if answer is None else self.machine.texts.agreed(answer)
+            if answer == "":
+                agreed = default
             if agreed is not None:
                 return agreed
 
