@@ -170,7 +170,7 @@ async def _start(call: Call, key: Key) -> int:
 
 
 async def _stop(call: Call, key: Key) -> int:
-    """Does not ask: running dependents are an error (catalogue §3.2). It does not wait for slow ones."""
+    """Does not ask: running dependents are an error (catalogue §3.2). Slow ones it leaves alone."""
     scm = call.machine.scm
     if scm.denied(key.name):
         return _failed(call, _FUNCTIONS["stop"], 5)

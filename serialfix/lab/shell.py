@@ -142,6 +142,8 @@ class Shell:
         self._channel = channel
         self._internal = internal
         self._external = external
+        self.background: set[asyncio.Task[int]] = set()
+        """Programs that nobody waits for."""
         self._command: asyncio.Task[None] | None = None
         self._interrupted = False
         self._title = machine.texts.get("cmd.administrator") + r"C:\Windows\system32\cmd.exe"
@@ -434,6 +436,11 @@ class Shell:
         """The way into a file or a pipe: bytes of the code page. The window itself is Unicode."""
         return lambda text: say(cmdline.through_code_page(text, self.code_page))
 
+    def external(self, name: str) -> Program | None:
+        """The program of that name, with or without its folder and its ending."""
+        base = ntpath.basename(name.strip('"').lower())
+        return self._external.get(base.removesuffix(".exe").removesuffix(".vbs"))
+
     async def _simple(self, node: cmdline.Simple, streams: Streams) -> int:
         redirected = self._redirect(streams, node.redirects)
         if redirected is None:
@@ -446,7 +453,7 @@ class Shell:
         program = self._internal.get(name)
         rest = text[len(word) :]
         if program is None:
-            program = self._external.get(ntpath.basename(name).removesuffix(".exe"))
+            program = self.external(name)
             if program is None:
                 unknown = self.machine.texts.get("cmd.unknown", word)
                 redirected.err(unknown + "\r\n")
