@@ -138,7 +138,7 @@ class Work:
             await self._attach(reclaim=reclaim)
             plan = await self._make_plan()
             if plan.changes:
-                self._guest.require_typable(plan)
+                self._guest.require_typable(plan, self._earlier)
                 if not await decide(plan):
                     self.session.marker(DECLINED)
                     raise UsageError(
@@ -370,7 +370,7 @@ class Work:
     def _require_proof(self, when: str) -> None:
         if failed := [proof.text for proof in self.proof if proof.outcome is Outcome.FAILED]:
             raise RestartError(
-                f"the registry was dealt with, but {when}: {'; '.join(failed)}",
+                f"the steps were dealt with, but {when}: {'; '.join(failed)}",
                 remedy="Look at the service and its event log; changes can be taken back with "
                 "`serialfix undo`.",
             )
