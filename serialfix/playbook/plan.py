@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from serialfix.model import Outcome, RegistryValue
+from serialfix.model import Outcome, PlanFacts, RegistryValue
 from serialfix.playbook.schema import Playbook, RegistryStep, Step
 
 
@@ -32,7 +32,10 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """One step: what is there, what is wanted, and whether it would change (or is `ok`)."""
+    """One step: what is there, what is wanted, and whether it would change (or is `ok`).
+
+    `note` says why it does not apply.
+    """
 
     id: str
     kind: str
@@ -41,6 +44,7 @@ class PlannedStep:
     before: Any
     wanted: Any
     outcome: Outcome
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,17 @@ class Plan:
     def changes(self) -> int:
         """How many steps would change something."""
         return sum(step.outcome is Outcome.WOULD_CHANGE for step in self.steps)
+
+    @property
+    def facts(self) -> PlanFacts:
+        """What it comes to. A plan that changes nothing lowers nothing in security."""
+        return PlanFacts(
+            steps=len(self.steps),
+            changes=self.changes,
+            seconds=self.seconds,
+            restart=self.restart,
+            security=self.playbook.security if self.changes else (),
+        )
 
 
 def make_plan(

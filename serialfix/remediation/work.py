@@ -302,6 +302,7 @@ class Work:
         for number, (step, planned) in enumerate(
             zip(self._playbook.steps, plan.steps, strict=True), start=1
         ):
+            start = asyncio.get_running_loop().time()
             try:
                 result = await self._guest.apply(number, step, planned)
             except SerialfixError as error:
@@ -310,11 +311,19 @@ class Work:
                     step.id, Outcome.UNKNOWN if unknown else Outcome.FAILED, error=str(error)
                 )
                 raise
-            self._keep(step.id, result.outcome, after=result.after)
+            took = asyncio.get_running_loop().time() - start
+            typed = result.outcome is not Outcome.OK
+            self._keep(step.id, result.outcome, after=result.after, seconds=took if typed else None)
             self._observer.step(number, len(plan.steps), self.steps[step.id])
 
     def _keep(
-        self, step_id: str, outcome: Outcome, *, after: Any = None, error: str | None = None
+        self,
+        step_id: str,
+        outcome: Outcome,
+        *,
+        after: Any = None,
+        error: str | None = None,
+        seconds: float | None = None,
     ) -> None:
         """Keep a step's result. What an earlier process of this run changed counts as changed."""
         if self.plan is None:
@@ -335,6 +344,8 @@ class Work:
             after=after,
             wanted=planned.wanted,
             error=error,
+            note=planned.note,
+            seconds=seconds,
         )
 
     def _will_restart(self, plan: Plan) -> bool:
