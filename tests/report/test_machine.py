@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,6 +51,27 @@ def test_what_looks_like_a_registry_value_must_be_one() -> None:
     step = StepResult("s", "registry", "s", Outcome.OK, {"type": "dword", "data": 1})
     data = run_json(replace(RESULT, steps=(step,)))
     assert not jsonschema.Draft7Validator(run_schema()).is_valid(data)
+
+
+ORDER = "x ##vso[task.setvariable variable=a]b ##[add-mask]c"
+
+
+@pytest.mark.parametrize(
+    ("output", "read"),
+    [
+        (OutputFormat.JSON, json.loads),
+        (OutputFormat.JSONC, json.loads),
+        (OutputFormat.YAML, yaml.safe_load),
+    ],
+)
+def test_a_pipeline_finds_no_order_in_what_a_guest_said(
+    output: OutputFormat, read: Callable[[str], Any]
+) -> None:
+    data = {"text": ORDER, ORDER: [ORDER, 1, None]}
+    text = written(data, output)
+    assert "##vso[" not in text
+    assert "##[" not in text
+    assert read(text) == data
 
 
 def test_json_is_json() -> None:
