@@ -53,7 +53,8 @@ def from_journal(folder: RunFolder, records: Sequence[Record]) -> RunResult:
         playbook=now.playbook,
         playbook_version=playbook.version if playbook else "",
         playbook_sha256=text_sha,
-        outcome=outcomes.outcome(error, error.touched, restart=restart, plan=None),
+        # nobody has looked since: not even what is verified has had its restart and its proof
+        outcome=Outcome.UNKNOWN if now.former or now.verified else Outcome.NOT_STARTED,
         exit_code=error.exit_code,
         touched=now.touched,
         steps=tuple(_steps(records, now, playbook)),

@@ -24,7 +24,7 @@ WORDS = {
     Outcome.REFUSED: "The VM could not be worked on.",
     Outcome.UNREACHABLE: "The console could not be reached or held.",
     Outcome.NOT_STARTED: "Nothing was begun.",
-    Outcome.UNKNOWN: "It is not known what became of the last line that was entered.",
+    Outcome.UNKNOWN: "What became of it is not known.",
 }
 TOUCHED = {
     "no": "Nothing in the VM was changed.",

@@ -130,7 +130,9 @@ def hold(there: Machine, text: str) -> None:
     there.before = there.registry
 
 
-@pytest.mark.parametrize("output", ["table", "json", "jsonc", "yaml", "tsv", "none", "junit", "markdown"])
+@pytest.mark.parametrize(
+    "output", ["table", "json", "jsonc", "yaml", "tsv", "none", "junit", "markdown"]
+)
 def test_a_value_in_every_format(site: Site, output: str) -> None:
     there = machine(site)
     hold(there, ATTACK)

@@ -87,6 +87,11 @@ def test_planned_entered_verified_and_touched(tmp_path: Path) -> None:
         ((PLANNED,), Outcome.NOT_STARTED, "no"),
         ((PLANNED, entering("first", None)), Outcome.UNKNOWN, "maybe"),
         (
+            (PLANNED, entering("first", None), ("step_verified", {"step": "first", "after": ONE})),
+            Outcome.UNKNOWN,
+            "yes",
+        ),
+        (
             (
                 PLANNED,
                 entering("first", None),
@@ -97,7 +102,7 @@ def test_planned_entered_verified_and_touched(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_the_outcome_is_that_of_an_interrupted_run(
+def test_what_was_touched_has_an_unknown_end(
     tmp_path: Path, records: tuple[tuple[str, dict[str, Any]], ...], outcome: Outcome, touched: str
 ) -> None:
     told = last_result(kept(tmp_path, *records))
