@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from serialfix.errors import Interrupted, RecordError, SerialfixError, Touched
@@ -26,16 +27,25 @@ def last_result(folder: RunFolder) -> RunResult:
     A report counts only when the journal ends with it: a run that was resumed and killed has the
     report of its first process still. Raises RecordError when what there is cannot be read.
     """
-    evidence = folder.path / "evidence"
-    records = Journal.read(folder.journal_path)
-    stored = evidence / "result.json"
+    stored = folder.path / "evidence" / "result.json"
+    try:
+        records = Journal.read(folder.journal_path)
+    except RecordError as error:
+        if not stored.exists():
+            raise
+        told = _stored(stored)
+        return replace(told, warnings=(*told.warnings, f"the journal is damaged: {error}"))
     if not records or records[-1]["kind"] != "run_ended" or not stored.exists():
         return from_journal(folder, records)
+    return _stored(stored)
+
+
+def _stored(path: Path) -> RunResult:
     try:
-        result = run_from_json(json.loads(stored.read_text("utf-8")))
+        result = run_from_json(json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RecordError(f"{stored} cannot be read: {error}") from error
-    return replace(result, evidence=str(evidence))
+        raise RecordError(f"{path} cannot be read: {error}") from error
+    return replace(result, evidence=str(path.parent))
 
 
 def from_journal(folder: RunFolder, records: Sequence[Record]) -> RunResult:

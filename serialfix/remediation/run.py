@@ -432,7 +432,7 @@ class _Run:
             warnings=tuple(dict.fromkeys(warnings)),
             error=error.facts() if error else None,
             journal=str(self._folder.journal_path),
-            recordings=tuple(str(cast.path) for cast in self._casts),
+            recordings=tuple(map(str, recordings_in(self._folder.path))),
             undo=str(self._undo_path) if now.former and self._undo_path.exists() else None,
             duration_s=self._observer.elapsed,
             phases=self._observer.phases,

@@ -148,7 +148,7 @@ def result_view(result: RunResult) -> RenderableType:
         parts.append(Text())
         parts += _notes(result.steps)
         parts += _looked(result.steps)
-    if result.plan is not None and result.outcome in PLANNED:
+    if result.plan is not None and result.outcome in PLANNED and result.restart is None:
         parts += [*_plan_closing(result.plan), Text()]
     parts += [
         Text(f"{name:<10} {printable(value)}", overflow="ignore" if name in PATHS else "fold")

@@ -197,3 +197,5 @@ def test_a_damaged_journal_is_told(tmp_path: Path) -> None:
     folder.journal_path.write_text("nonsense\n")
     with pytest.raises(RecordError, match="not a record"):
         last_result(folder)
+    write_evidence(folder.path / "evidence", redactor=Redactor(), result=RESULT)
+    assert "the journal is damaged" in last_result(folder).warnings[-1]

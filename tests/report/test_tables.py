@@ -76,7 +76,9 @@ def test_a_check_says_what_follows() -> None:
     step = replace(RESULT.steps[1], outcome=Outcome.WOULD_CHANGE, after=None)
     other = replace(RESULT.steps[0], note="level is 2, not 4\x1b")
     plan = PlanFacts(2, 1, 42.0, restart=True, security=("TLS is off.\x1b",))
-    check = replace(RESULT, outcome=Outcome.WOULD_CHANGE, steps=(step, other), plan=plan)
+    check = replace(
+        RESULT, outcome=Outcome.WOULD_CHANGE, steps=(step, other), plan=plan, restart=None
+    )
     text = shown(result_view(check))
     words = " ".join(text.split())
     assert "1 of 2 steps would change something. Typing takes about 42.0 s." in words
