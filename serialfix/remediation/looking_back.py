@@ -18,7 +18,7 @@ from serialfix.record.journal import Journal, Record, RunFolder
 from serialfix.remediation import outcomes
 from serialfix.remediation.history import Standing, fold, short_name
 from serialfix.remediation.work import Purpose
-from serialfix.result import run_from_json
+from serialfix.result import plain, run_from_json
 
 
 def last_result(folder: RunFolder) -> RunResult:
@@ -149,17 +149,18 @@ def _step(
     wanted = plan["wanted"] if plan else None
     ended, found, error = Outcome.NOT_STARTED, None, None
     if step in now.verified:
-        ended, before, found = Outcome.CHANGED, now.former.get(step, before), after.get(step)
+        ended, before, found = Outcome.CHANGED, plain(now.former.get(step, before)), after.get(step)
     elif step in now.former:
-        ended, before = Outcome.UNKNOWN, now.former[step]
+        ended, before = Outcome.UNKNOWN, plain(now.former[step])
         error = "entered, and not proven"
     elif step in failed:
         ended, error = Outcome.FAILED, str(failed[step])
-    elif plan and before == wanted:
+    elif plan and plan.get("outcome", "ok" if before == wanted else "") == "ok":
         ended, found = Outcome.OK, before
     elif plan and check:
         ended = Outcome.WOULD_CHANGE
-    return StepResult(step, kind, title, ended, before, found, wanted, error)
+    note = plan.get("note") if plan else None
+    return StepResult(step, kind, title, ended, before, found, wanted, error, note)
 
 
 def _restart(now: Standing) -> RestartResult | None:

@@ -142,16 +142,16 @@ def _states(result: RunResult) -> list[str]:
 
 def _row(step: StepResult, *, notes: bool) -> Iterator[str]:
     known = step.outcome in (Outcome.OK, Outcome.CHANGED)
-    before = "" if step.outcome is Outcome.NOT_STARTED and step.before is None else step.before
+    reached = step.outcome is not Outcome.NOT_STARTED or step.before is not None
+    after = after_in_short(step.kind, step.after, typed=True) if known else ""
     yield code(step.id)
     yield str(step.outcome)
-    yield "" if before == "" else code(shown(before, typed=True))
-    yield (
-        code(after)
-        if known and (after := after_in_short(step.kind, step.after, typed=True))
-        else ""
-    )
-    yield code(shown(step.wanted, typed=True))
+    if step.note:  # it does not apply: nothing was read for it
+        yield from ("", "", "")
+    else:
+        yield code(shown(step.before, typed=True)) if reached else ""
+        yield code(after) if after else ""
+        yield code(shown(step.wanted, typed=True))
     if notes:
         yield code(text) if (text := step.note or step.error) else ""
 

@@ -107,8 +107,15 @@ def _closing(result: RunResult) -> Iterator[tuple[str, str | None]]:
     yield "took", seconds(result.duration_s)
 
 
+def _before(step: StepResult) -> str:
+    """What was there; nothing for a step that was not reached or does not apply."""
+    return "" if step.outcome is Outcome.NOT_STARTED or step.note else shown(step.before)
+
+
 def _after(step: StepResult) -> str:
-    """What is there now; nothing for a step whose end is not known."""
+    """What is there now; nothing for a step whose end is not known, or that does not apply."""
+    if step.note:
+        return ""
     match step.outcome:
         case Outcome.WOULD_CHANGE:
             return shown(step.wanted)
@@ -138,7 +145,7 @@ def result_view(result: RunResult) -> RenderableType:
                     (
                         step.id,
                         outcome_text(step.outcome),
-                        "" if step.outcome is Outcome.NOT_STARTED else shown(step.before),
+                        _before(step),
                         _after(step),
                     )
                     for step in result.steps

@@ -129,6 +129,20 @@ def test_a_restart_that_was_asked_for(tmp_path: Path) -> None:
     assert [(proof.outcome, proof.text) for proof in told.proof] == [(Outcome.OK, "it is")]
 
 
+def test_what_the_plan_said_of_a_step_is_told(tmp_path: Path) -> None:
+    """That it does not apply, and that it is right though its state is not all that is wanted."""
+    noted = {"step": "a", "before": None, "wanted": None, "outcome": "ok", "note": "level is 2"}
+    near = {
+        "step": "b",
+        "before": {"start": "auto"},
+        "wanted": {"start": "demand"},
+        "outcome": "ok",
+    }
+    told = last_result(kept(tmp_path, ("planned", {"steps": [noted, near], "absent_keys": []})))
+    assert outcomes(told) == {"a": "ok", "b": "ok"}
+    assert told.steps[0].note == "level is 2"
+
+
 def test_a_run_that_goes_on_just_now_says_so(tmp_path: Path) -> None:
     folder = kept(tmp_path, PLANNED)
     with RunStore(tmp_path).open(ID) as other:

@@ -129,7 +129,8 @@ def attacked(text: str) -> RunResult:
         exit_code=7,
         touched="maybe",
         steps=(
-            StepResult(text, text, text, Outcome.FAILED, state, None, text, text, text),
+            StepResult(text, text, text, Outcome.CHANGED, state, [text], text, text),
+            StepResult(text, text, text, Outcome.OK, note=text),
             StepResult(text, "look", text, Outcome.OK, text, [text, text], [text]),
         ),
         restart=RestartResult(Outcome.UNKNOWN, text or "x", 1.0),
