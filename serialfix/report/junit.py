@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 from serialfix.model import Outcome, ProofResult, RunResult, StepResult
 from serialfix.printable import printable
 from serialfix.report import failure
-from serialfix.report.states import after_in_short, shown, text_lines
+from serialfix.report.states import after_in_short, in_short, saw
 
 
 FAILURE, ERROR, SKIPPED = "failure", "error", "skipped"
@@ -129,15 +129,21 @@ def _cases(result: RunResult) -> Iterator[_Case]:
 
 
 def _of_step(step: StepResult, result: RunResult) -> _Case:
-    change = f"{shown(step.before)} to {shown(step.wanted)}"
     took = step.seconds or 0.0
     if step.outcome is Outcome.WOULD_CHANGE:
         element = FAILURE if result.exit_code == WORK_TO_DO else SKIPPED
-        return _Case(step.id, took, element, str(step.outcome), f"would change {change}")
+        return _Case(step.id, took, element, str(step.outcome), f"would change {_change(step)}")
     if step.note and step.outcome in (Outcome.OK, Outcome.NOT_STARTED):
         return _Case(step.id, took, SKIPPED, str(step.outcome), step.note)
-    message = step.error or f"{step.outcome}: {change}"
+    message = step.error or f"{step.outcome}: {_change(step)}"
     return _case(step.id, step.outcome, message, took)
+
+
+def _change(step: StepResult) -> str:
+    """From what it was to what it is, or is to be; nothing of a step that only looks."""
+    end = step.wanted if step.after is None else step.after
+    states = in_short(step, step.before), in_short(step, end)
+    return " to ".join(states) if all(states) else ""
 
 
 def _of_proof(proof: ProofResult, seconds: float) -> _Case:
@@ -153,9 +159,9 @@ def _case(name: str, outcome: Outcome, message: str, seconds: float) -> _Case:
 def _told(result: RunResult) -> Iterator[str]:
     """The steps in words, and what the looks among them saw."""
     for step in result.steps:
-        after = after_in_short(step.kind, step.after if step.after is not None else step.wanted)
-        yield f"{printable(step.id)}: {step.outcome}: {shown(step.before)} to {after}"
-        yield from (f"  | {line}" for line in text_lines(step.kind, step.after))
+        change = step.note or _change(step) or after_in_short(step)
+        yield f"{printable(step.id)}: {step.outcome}: {printable(change)}"
+        yield from (f"  | {line}" for line in saw(step))
     yield from (f"proof: {each.outcome}: {printable(each.text)}" for each in result.proof)
     yield from (f"warning: {printable(text)}" for text in result.warnings)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from serialfix.model import Outcome, RunResult, StepResult
 from serialfix.printable import printable
-from serialfix.report.states import after_in_short, shown, text_lines
+from serialfix.report.states import after_in_short, in_short, saw
 from serialfix.report.text import plan_words, seconds
 
 
@@ -143,22 +143,21 @@ def _states(result: RunResult) -> list[str]:
 def _row(step: StepResult, *, notes: bool) -> Iterator[str]:
     known = step.outcome in (Outcome.OK, Outcome.CHANGED)
     reached = step.outcome is not Outcome.NOT_STARTED or step.before is not None
-    after = after_in_short(step.kind, step.after, typed=True) if known else ""
+    states = (
+        in_short(step, step.before, typed=True) if reached else "",
+        after_in_short(step, typed=True) if known else "",
+        in_short(step, step.wanted, typed=True),
+    )
     yield code(step.id)
     yield str(step.outcome)
-    if step.note:  # it does not apply: nothing was read for it
-        yield from ("", "", "")
-    else:
-        yield code(shown(step.before, typed=True)) if reached else ""
-        yield code(after) if after else ""
-        yield code(shown(step.wanted, typed=True))
+    yield from (code(state) if state else "" for state in states)
     if notes:
         yield code(text) if (text := step.note or step.error) else ""
 
 
 def _looked(result: RunResult) -> Iterator[str]:
     for step in result.steps:
-        if lines := text_lines(step.kind, step.after):
+        if lines := saw(step):
             yield ""
             yield f"{code(step.id)} saw:"
             yield ""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from serialfix.model import RegistryType, RegistryValue
+from serialfix.model import RegistryType, RegistryValue, StepResult
 from serialfix.printable import printable
+
+
+if TYPE_CHECKING:
+    from serialfix.playbook.plan import PlannedStep
 
 
 ABSENT = "(absent)"
 LOOK = "look"
-"""The kind of step that only reads: its `after` is the lines that it saw."""
+"""The kind of step that only reads: its state is the lines that it saw."""
 
 
 def shown(state: Any, *, typed: bool = False) -> str:
@@ -42,19 +46,28 @@ def shown(state: Any, *, typed: bool = False) -> str:
             return printable(str(state))
 
 
-def text_lines(kind: str, after: Any) -> tuple[str, ...]:
+def saw(step: StepResult) -> tuple[str, ...]:
     """What a step has looked up, line by line; none of a step that states an end."""
-    if kind != LOOK or not isinstance(after, list | tuple):
+    seen = step.before if step.after is None else step.after  # a check has no after
+    if step.kind != LOOK or step.note or not isinstance(seen, list | tuple):
         return ()
-    return tuple(printable(str(line)) for line in after)
+    return tuple(printable(str(line)) for line in seen)
 
 
-def after_in_short(kind: str, after: Any, *, typed: bool = False) -> str:
-    """The state after a step in a table, where the lines of a look have no room."""
-    lines = text_lines(kind, after)
-    if lines:
+def in_short(step: StepResult | PlannedStep, state: Any, *, typed: bool = False) -> str:
+    """One of the states of a step, for a table.
+
+    Empty for a step that does not apply, of which nothing was read, and for a look: what it saw
+    has no room there.
+    """
+    return "" if step.note or step.kind == LOOK else shown(state, typed=typed)
+
+
+def after_in_short(step: StepResult, *, typed: bool = False) -> str:
+    """The state after a step, for a table."""
+    if lines := saw(step):
         return f"{len(lines)} line{'s' if len(lines) > 1 else ''}, see below"
-    return "" if kind == LOOK else shown(after, typed=typed)
+    return in_short(step, step.after, typed=typed)
 
 
 def _registry_value(state: Mapping[str, Any]) -> RegistryValue | None:

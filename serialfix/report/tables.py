@@ -12,7 +12,7 @@ from rich.text import Text
 
 from serialfix.model import Outcome, PlanFacts, RunResult, StepResult
 from serialfix.printable import printable
-from serialfix.report.states import after_in_short, shown, text_lines
+from serialfix.report.states import after_in_short, in_short, saw
 from serialfix.report.text import plan_words, seconds
 
 
@@ -63,8 +63,10 @@ def plan_view(plan: Plan) -> RenderableType:
     keys: dict[str, list[Sequence[str | Text]]] = {}
     for step in plan.steps:
         key, name = _place(step.title)
-        change = shown(step.before), shown(step.wanted), outcome_text(step.outcome)
-        keys.setdefault(key, []).append((printable(name) or step.id, *change))
+        states = in_short(step, step.before), in_short(step, step.wanted)
+        keys.setdefault(key, []).append(
+            (printable(name) or step.id, *states, outcome_text(step.outcome))
+        )
     cells = [row for rows in keys.values() for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(3)]
     parts: list[RenderableType] = []
@@ -109,18 +111,16 @@ def _closing(result: RunResult) -> Iterator[tuple[str, str | None]]:
 
 def _before(step: StepResult) -> str:
     """What was there; nothing for a step that was not reached or does not apply."""
-    return "" if step.outcome is Outcome.NOT_STARTED or step.note else shown(step.before)
+    return "" if step.outcome is Outcome.NOT_STARTED else in_short(step, step.before)
 
 
 def _after(step: StepResult) -> str:
-    """What is there now; nothing for a step whose end is not known, or that does not apply."""
-    if step.note:
-        return ""
+    """What is there now; nothing for a step whose end is not known."""
     match step.outcome:
         case Outcome.WOULD_CHANGE:
-            return shown(step.wanted)
+            return in_short(step, step.wanted)
         case Outcome.OK | Outcome.CHANGED:
-            return after_in_short(step.kind, step.after)
+            return after_in_short(step)
         case _:
             return ""
 
@@ -128,7 +128,7 @@ def _after(step: StepResult) -> str:
 def _looked(steps: Sequence[StepResult]) -> Iterator[RenderableType]:
     """What steps have looked up, in full."""
     for step in steps:
-        if lines := text_lines(step.kind, step.after):
+        if lines := saw(step):
             yield Text(f"{printable(step.id)} saw:", style="bold")
             yield from (Text(f"  | {line}", overflow="fold") for line in lines)
             yield Text()

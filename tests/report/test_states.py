@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serialfix.model import RegistryType, RegistryValue
-from serialfix.report.states import after_in_short, shown, text_lines
+from serialfix.model import Outcome, RegistryType, RegistryValue, StepResult
+from serialfix.report.states import after_in_short, in_short, saw, shown
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,23 @@ def test_whatever_json_it_is_it_is_one_printable_line(state: Any) -> None:
     assert text or state == ""
 
 
+def step(kind: str, before: Any, after: Any, note: str | None = None) -> StepResult:
+    return StepResult("s", kind, "s", Outcome.OK, before, after, None, note=note)
+
+
 def test_what_a_look_saw_has_no_room_in_a_table() -> None:
-    assert text_lines("look", ["a\x1b", "b"]) == ("a\\x1b", "b")
-    assert after_in_short("look", ["a", "b"]) == "2 lines, see below"
-    assert after_in_short("look", ["a"]) == "1 line, see below"
-    assert after_in_short("look", None) == ""
-    assert text_lines("service", ["a"]) == ()
-    assert after_in_short("service", {"state": "stopped"}) == "stopped"
+    look = step("look", ["before"], ["a\x1b", "b"])
+    assert saw(look) == ("a\\x1b", "b")
+    assert after_in_short(look) == "2 lines, see below"
+    assert after_in_short(step("look", None, ["a"])) == "1 line, see below"
+    assert (in_short(look, look.before), in_short(look, look.wanted)) == ("", "")
+    assert saw(step("look", ["in a check"], None)) == ("in a check",)
+    assert (saw(step("look", None, None)), after_in_short(step("look", None, None))) == ((), "")
+    service = step("service", {"state": "stopped"}, ["x"])
+    assert saw(service) == ()
+    assert (in_short(service, service.before), after_in_short(service)) == ("stopped", "x")
+
+
+def test_of_a_step_that_does_not_apply_nothing_was_read() -> None:
+    noted = step("look", ["x"], ["x"], note="level is 2")
+    assert (saw(noted), in_short(noted, None), after_in_short(noted)) == ((), "", "")
