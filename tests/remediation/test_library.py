@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -145,8 +145,13 @@ async def there_and_back(stage: Rig, name: str, case: Case) -> list[Any]:
     return [before, stage.guest.snapshot()]
 
 
-def exercise(name: str, profile: str, language: Language = "en") -> None:
-    case = CASES[name]
+def exercise(
+    name: str,
+    profile: str,
+    language: Language = "en",
+    given: Mapping[str, str] | None = None,
+) -> None:
+    case = CASES[name] if given is None else replace(CASES[name], given=given)
 
     async def script(stage: Rig) -> list[Any]:
         return await there_and_back(stage, name, case)
@@ -165,3 +170,33 @@ def exercise(name: str, profile: str, language: Language = "en") -> None:
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_there_and_back(name: str, profile: str) -> None:
     exercise(name, profile)
+
+
+TRANSLATED = (
+    "boot-menu-off",
+    "dhcp-enable",
+    "firewall-inbound-policy",
+    "firewall-rdp-group-enable",
+    "firewall-rule-enable",
+    "kernel-debug-off",
+    "local-admin-enable",
+    "nic-enable",
+    "rdp-users-add",
+    "termservice-repair",
+)
+"""What reads answers or names that are translated."""
+GROUPS: Mapping[Language, str] = {
+    "fr": "Utilisateurs du Bureau à distance",
+    "nl": "Gebruikers van extern bureaublad",
+    "de": "Remotedesktopbenutzer",
+}
+
+
+@pytest.mark.parametrize("language", ["fr", "nl", "de", "ja"])
+@pytest.mark.parametrize("name", TRANSLATED)
+def test_there_and_back_in_other_languages(name: str, language: Language) -> None:
+    given = dict(CASES[name].given)
+    if name == "rdp-users-add" and language in GROUPS:
+        given["group"] = GROUPS[language]
+    profile = "ws2019" if language in ("de", "nl") else "ws2022"
+    exercise(name, profile, language, given)
