@@ -113,7 +113,7 @@ async def restarted(stage: Rig, outing: Outing, playbook: Playbook) -> None:
     assert proof.slug == "ok", f"{proof.error}"
 
 
-async def there_and_back(stage: Rig, name: str, case: Case) -> list[Any]:
+async def there_and_back(stage: Rig, name: str, case: Case, *, end: str = "") -> list[Any]:
     playbook = book(name, case.given)
     await asyncio.sleep(120)  # past a boot menu
     before = stage.guest.snapshot()
@@ -123,6 +123,7 @@ async def there_and_back(stage: Rig, name: str, case: Case) -> list[Any]:
     assert stage.guest.snapshot() == before
     done = await stage.apply(playbook=playbook)
     assert done.slug == (case.fails or "ok"), f"{done.error}"
+    assert end in str(done.error)
     if not case.fails:
         await restarted(stage, done, playbook)
     if not case.changes or case.fails:
@@ -200,3 +201,57 @@ def test_there_and_back_in_other_languages(name: str, language: Language) -> Non
         given["group"] = GROUPS[language]
     profile = "ws2019" if language in ("de", "nl") else "ws2022"
     exercise(name, profile, language, given)
+
+
+@pytest.mark.parametrize(
+    ("broken", "end"),
+    [
+        ("termservice-hung", ""),
+        ("termservice-crashes", ""),
+        ("termservice-wrong-account", ""),
+        ("termservice-lost-account", "does not start as CONTOSO"),
+        ("termservice-denied", "error 5"),
+    ],
+)
+def test_each_branch_of_the_services_article(broken: str, end: str) -> None:
+    """Windows' error decides what is changed, and every branch has its way back (§4.6)."""
+    fails = "step.command_failed" if end else ""
+    case = Case(broken, fails=fails)
+
+    async def script(stage: Rig) -> list[Any]:
+        return await there_and_back(stage, "termservice-repair", case, end=end)
+
+    before, after = scene("conpty", script, broken=broken)
+    assert after == before
+
+
+def test_what_is_still_starting_is_waited_for_and_not_started_again() -> None:
+    playbook = book("termservice-repair", {})
+
+    async def script(stage: Rig) -> Outing:
+        return await stage.apply(playbook=playbook)
+
+    done = scene("conpty", script, broken="termservice-slow")
+    assert done.slug == "ok", f"{done.error}"
+    planned = next(step for step in done.plan.steps if step.kind == "service")
+    assert isinstance(planned.before, dict)
+    assert planned.before["state"] == "start_pending"
+    assert "step_entering" not in done.kinds()
+
+
+def test_a_restart_that_is_asked_for_happens_every_time() -> None:
+    playbook = book("guest-agent-restart", {"restart": "true"})
+
+    async def script(stage: Rig) -> list[Any]:
+        await asyncio.sleep(60)
+        assert stage.guest._machine is not None
+        seen = [dict(stage.guest._machine.running)]
+        for _ in range(2):
+            done = await stage.apply(playbook=playbook)
+            assert done.slug == "ok", f"{done.error}"
+            assert Outcome.CHANGED in done.outcomes()
+            seen.append(dict(stage.guest._machine.running))
+        return seen
+
+    for name in ("rdagent", "windowsazureguestagent"):
+        assert len({seen[name] for seen in scene("conpty", script)}) == 3
