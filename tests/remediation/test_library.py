@@ -1,0 +1,160 @@
+"""Every shipped playbook on every guest: found, applied, found right, taken back.
+
+The truth is the guest's own picture of everything on its disk, and of the services that run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from serialfix.lab.broken import BROKEN, LOCKED_ACCOUNT
+from serialfix.lab.profiles import PROFILES, Language
+from serialfix.model import Outcome
+from serialfix.playbook.library import playbook_files
+from serialfix.playbook.load import bind, find_playbook
+from serialfix.playbook.schema import Playbook
+from tests.support.rig import Outing, Rig, scene
+
+
+@dataclass(frozen=True)
+class Case:
+    """A playbook on a guest that is broken in its way."""
+
+    broken: str
+    given: Mapping[str, str] = field(default_factory=dict)
+    changes: bool = True
+    fails: str = ""
+    """The end of what only looks and finds something wrong."""
+
+
+CASES: Mapping[str, Case] = {
+    "boot-menu-off": Case("boot-menu"),
+    "boot-menu-timeout": Case("boot-menu"),
+    "capi2-log-on": Case("capi2-log-off"),
+    "credssp-oracle": Case("credssp-oracle"),
+    "dhcp-client-repair": Case("dhcp-client-disabled"),
+    "dhcp-enable": Case("dhcp-off"),
+    "domain-creds-allow": Case("domain-creds-refused"),
+    "dotnet-enable64bit": Case("dotnet-64bit-off"),
+    "dsrm-exit": Case("dsrm"),
+    "firewall-inbound-policy": Case("inbound-blocked"),
+    "firewall-off-temporary": Case("firewall-on"),
+    "firewall-on": Case("firewall-off"),
+    "firewall-rdp-group-enable": Case("firewall-rule-off"),
+    "firewall-rule-disable": Case("listener"),
+    "firewall-rule-enable": Case("firewall-rule-off"),
+    "gpsvc-resume": Case("gpsvc-off"),
+    "guest-agent-restart": Case("agent-stopped"),
+    "kernel-debug-off": Case("listener"),
+    "kms-activate": Case("kms-wrong"),
+    "local-admin-enable": Case("admin-disabled", {"user": LOCKED_ACCOUNT}),
+    "memory-dump-config": Case("memory-dump"),
+    "netlogon-start": Case("netlogon-stopped"),
+    "nic-enable": Case("nic-off"),
+    "nla-off": Case("nla-required"),
+    "nla-on": Case("nla-off"),
+    "nsi-start": Case("nsi-disabled"),
+    "rdp-access-denied": Case("listener"),
+    "rdp-azure-defaults": Case("listener"),
+    "rdp-bruteforce-check": Case("listener", changes=False),
+    "rdp-enable": Case("rdp-disabled"),
+    "rdp-encryption-level": Case("encryption-level"),
+    "rdp-fips-off": Case("fips"),
+    "rdp-general-error": Case("rdp-refused"),
+    "rdp-keep-alive": Case("listener"),
+    "rdp-license-certificate": Case("licence-certificates"),
+    "rdp-license-server": Case("licence-server"),
+    "rdp-listener-check": Case("listener", changes=False),
+    "rdp-port-conflict": Case("listener", changes=False),
+    "rdp-port-reset": Case("port-moved"),
+    "rdp-reset": Case("listener"),
+    "rdp-security-layer": Case("listener"),
+    "rdp-selfsigned-cert-renew": Case("listener"),
+    "rdp-session-limit": Case("session-limit"),
+    "rdp-tls-certificate": Case("listener"),
+    "rdp-tls-enable": Case("tls-off"),
+    "rdp-too-many-sessions": Case("session-limit"),
+    "rdp-users-add": Case("rdp-users", {"user": LOCKED_ACCOUNT}),
+    "sac-enable": Case("listener"),
+    "safe-mode-exit": Case("safe-mode"),
+    "termservice-repair": Case("termservice-disabled"),
+    "wu-off": Case("listener"),
+    "wu-on": Case("windows-update-off"),
+}
+
+
+def test_every_shipped_playbook_has_a_case() -> None:
+    assert set(CASES) == set(playbook_files({}))
+    assert {case.broken for case in CASES.values()} <= set(BROKEN)
+
+
+def book(name: str, given: Mapping[str, str]) -> Playbook:
+    loaded = find_playbook(name, environ={})
+    examples = {each: str(loaded.playbook.parameters[each].example) for each in loaded.needed}
+    return bind(loaded, {**examples, **given}).playbook
+
+
+async def restarted(stage: Rig, outing: Outing, playbook: Playbook) -> None:
+    """The VM restarts when the plan says so, and all is proven again."""
+    if not outing.plan.restart:
+        return
+    channel = next(
+        record["channel"] for record in outing.journal.records if record["kind"] == "channel_opened"
+    )
+    stage.guest.restart()
+    proof = await stage.prove(channel, playbook=playbook, facts=outing.work._facts)
+    assert proof.slug == "ok", f"{proof.error}"
+
+
+async def there_and_back(stage: Rig, name: str, case: Case) -> list[Any]:
+    playbook = book(name, case.given)
+    before = stage.guest.snapshot()
+    checked = await stage.check(playbook=playbook)
+    assert checked.slug == "ok", f"{checked.error}"
+    assert bool(checked.plan.changes) is case.changes
+    assert stage.guest.snapshot() == before
+    done = await stage.apply(playbook=playbook)
+    assert done.slug == (case.fails or "ok"), f"{done.error}"
+    await restarted(stage, done, playbook)
+    if not case.changes:
+        assert stage.guest.snapshot() == before
+        return [before, before]
+    changed = stage.guest.snapshot()
+    assert changed != before
+    again = await stage.apply(playbook=playbook)
+    assert again.slug == "ok", f"{again.error}"
+    assert set(again.outcomes()) == {Outcome.OK}, again.work.steps
+    assert stage.guest.snapshot() == changed
+    undo = stage.way_back(done)
+    back = await stage.apply(playbook=undo)
+    assert back.slug == "ok", f"{back.error}"
+    await restarted(stage, back, undo)
+    for outing in (checked, done, again, back):
+        assert outing.channels == []
+    return [before, stage.guest.snapshot()]
+
+
+def exercise(name: str, profile: str, language: Language = "en") -> None:
+    case = CASES[name]
+
+    async def script(stage: Rig) -> list[Any]:
+        return await there_and_back(stage, name, case)
+
+    before, after = scene(
+        PROFILES[profile].renderer,
+        script,
+        profile=profile,
+        language=language,
+        broken=case.broken,
+    )
+    assert after == before
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_there_and_back(name: str, profile: str) -> None:
+    exercise(name, profile)
