@@ -73,7 +73,6 @@ CASES: Mapping[str, Case] = {
     "rdp-port-reset": Case("port-moved"),
     "rdp-reset": Case("listener"),
     "rdp-security-layer": Case("listener"),
-    "rdp-selfsigned-cert-renew": Case("listener"),
     "rdp-session-limit": Case("session-limit"),
     "rdp-tls-certificate": Case("listener"),
     "rdp-tls-enable": Case("tls-off"),
