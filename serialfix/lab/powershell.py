@@ -159,41 +159,42 @@ async def _get_local_user(line: _Line) -> int:
     return 0
 
 
-_WINDOWS = "55c92734-d682-4d71-983e-d6ec3f16059f"
-"""The application id of Windows itself among licensed products."""
-_CONDITION = re.compile(r"(\w+)\s*(?:=\s*'?([^']*?)'?|(is not null))", re.IGNORECASE)
-
-
-def _products(line: _Line) -> list[Mapping[str, str]] | None:
-    """The licensed products that `-Filter` lets through; None for another class."""
+async def _get_cim(line: _Line) -> int:
     wanted = line.named.get("classname", line.plain[0] if line.plain else "")
     if wanted.lower() != "softwarelicensingproduct":
-        return None
-    windows = {
-        "Description": "Windows(R) Operating System, VOLUME_KMSCLIENT channel",
-        "ApplicationID": _WINDOWS,
-        "PartialProductKey": "MDVJX",
-        "LicenseStatus": "1" if line.call.machine.disk.activated else "5",
-    }
-    known = {name.lower(): value for name, value in windows.items()}
-    for condition in filter(None, line.named.get("filter", "").replace("''", "'").split(" and ")):
-        match = _CONDITION.fullmatch(condition.strip())
-        there = known.get(match[1].lower()) if match else None
-        if match is None or there is None or (not match[3] and there != match[2]):
-            return []
-    return [windows]
-
-
-async def _get_cim(line: _Line) -> int:
-    products = _products(line)
-    if products is None:
         return line.fail("Invalid class", error="HRESULT 0x80041010,GetCimInstanceCommand")
-    for product in products:
+    product = {
+        "ApplicationID": "55c92734-d682-4d71-983e-d6ec3f16059f",
+        "Description": "Windows(R) Operating System, VOLUME_KMSCLIENT channel",
+        "LicenseStatus": "1" if line.call.machine.disk.activated else "5",
+        "PartialProductKey": "MDVJX",
+    }
+    try:
+        shown = _matches(product, line.named.get("filter", ""))
+    except LookupError:
+        return line.fail("Invalid query", error="HRESULT 0x80041017,GetCimInstanceCommand")
+    if shown:
         line.call.say()
-        for name in ("Description", "PartialProductKey", "LicenseStatus"):
-            line.call.say(f"{name:<28}: {product[name]}")
+        for name, value in product.items():
+            line.call.say(f"{name:<28}: {value}")
         line.call.say()
     return 0
+
+
+_CONDITION = re.compile(r"(\w+)\s*(?:=\s*'*([\w-]+)'*|(is not null))", re.IGNORECASE)
+
+
+def _matches(product: Mapping[str, str], query: str) -> bool:
+    """Conditions of WQL that are joined by `and`. Raises LookupError for what it does not know."""
+    known = {name.lower(): value for name, value in product.items()}
+    for condition in filter(None, re.split(r"\s+and\s+", query.strip(), flags=re.IGNORECASE)):
+        match = _CONDITION.fullmatch(condition)
+        if match is None:
+            raise LookupError(condition)
+        value = known[match[1].lower()]
+        if match[3] is None and value.lower() != match[2].lower():
+            return False
+    return True
 
 
 async def _service(line: _Line) -> int:
@@ -258,10 +259,6 @@ CMDLETS: Mapping[str, Callable[[_Line], Awaitable[int]]] = MappingProxyType(
 )
 
 
-_NONE_THERE = re.compile(r"exit \[int\]\(-not \((Get-CimInstance .*)\)\)", re.IGNORECASE)
-"""1 when a query finds nothing: an empty result is false."""
-
-
 async def _run(call: Call, text: str) -> int:
     """The statements of a line; the code is that of the last one."""
     code = 0
@@ -272,8 +269,6 @@ async def _run(call: Call, text: str) -> int:
         command = piped[0].strip()
         if match := re.fullmatch(r"exit\s*(-?\d*)", command, re.IGNORECASE):
             return int(match[1] or code)
-        if match := _NONE_THERE.fullmatch(command):
-            return int(not _products(_parse(here, match[1])))
         if command:
             code = await _statement(_parse(here, command))
     return code

@@ -155,7 +155,8 @@ class Guest:
     def require_typable(self, plan: Plan, earlier: Mapping[str, State]) -> None:
         """Build the first line of every step of the plan, before the first of them is typed.
 
-        `earlier` as in `apply`, by step. Raises UnsafeStep where one could not be typed, or its answer not be read.
+        `earlier` as in `apply`, by step. Raises UnsafeStep where one could not be typed, or its
+        answer not be read.
         """
         for step, planned in zip(plan.playbook.steps, plan.steps, strict=True):
             if planned.outcome is Outcome.OK or step.registry_key is not None:
