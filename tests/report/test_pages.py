@@ -34,6 +34,8 @@ def test_a_page_tells_everything(name: str) -> None:
     for each in (*playbook.symptoms, *playbook.security, *filter(None, [playbook.undo])):
         assert each in text
     assert all(f"<{source}>" in text for source in playbook.sources)
+    assert "for Windows Server 2016, 2019, 2022, 2025." in text, "those that are meant"
+    assert ("serialfix undo RUN" in text) == any(step.wish.changes for step in playbook.steps)
     for paragraph in playbook.description.strip().split("\n\n"):
         assert paragraph in text
     for step in playbook.steps:
@@ -67,14 +69,22 @@ def test_the_index_leads_from_each_symptom_to_its_playbooks() -> None:
 
 
 def test_what_has_the_fewest_consequences_is_named_first() -> None:
-    text = index(
-        SHIPPED[name].playbook for name in ("rdp-reset", "rdp-keep-alive", "rdp-azure-defaults")
-    )
-    (row,) = (row for row in text.splitlines() if "then the connection drops" in row)
-    assert row.split(" | ")[1] == (
+    def tries(symptom: str, *names: str) -> str:
+        text = index(SHIPPED[name].playbook for name in names)
+        (row,) = (row for row in text.splitlines() if symptom in row)
+        return row.split(" | ")[1]
+
+    drops = tries("then the connection drops", "rdp-reset", "rdp-keep-alive", "rdp-azure-defaults")
+    assert drops == (
         "[rdp-keep-alive](rdp-keep-alive.md)"
         "<br>[rdp-azure-defaults](rdp-azure-defaults.md): lowers security"
         "<br>[rdp-reset](rdp-reset.md): restarts the VM, lowers security |"
+    )
+    silent = tries("gets no answer", "rdp-enable", "termservice-repair", "rdp-listener-check")
+    assert silent == (
+        "[rdp-listener-check](rdp-listener-check.md): only looks"
+        "<br>[termservice-repair](termservice-repair.md)"
+        "<br>[rdp-enable](rdp-enable.md): lowers security |"
     )
 
 
@@ -87,6 +97,8 @@ def test_a_page_of_words_that_markdown_would_read() -> None:
     assert '| s | command `dir \\| find "x"` | one \\| two |' in text
     assert "## When to use it" not in text
     assert "## Parameters" not in text
+    limited = parse_playbook(book.text + "applies_to: [ws2019, ws2025]\n")
+    assert "for Windows Server 2019, 2025." in page(limited)
 
 
 # --- docs/playbooks.md --------------------------------------------------------------------------
