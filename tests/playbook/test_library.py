@@ -568,6 +568,106 @@ def test_what_must_be_told() -> None:
     }
 
 
+# The numbered defects of the documents, and by which words a description says that it has none.
+# Those of offline parts, and of what is not done at all, are left out.
+DEFECTS: dict[str, dict[str, str]] = {
+    "rdp-reset": {"I1": "without the single quotes", "I3": "the number 0xffffffff"},
+    "rdp-general-error": {"G1": 'second "step 2"', "G2": "a policy is never made"},
+    "rdp-enable": {"CP1": "without /f would wait", "F4": "translated"},
+    "firewall-rule-enable": {
+        "F1": "by their ids",
+        "F3": "whole rule text",
+        "F4": "is translated",
+        "F5": "nothing lists all rules",
+    },
+    "firewall-rule-disable": {"F1": "by their ids", "F4": "is translated"},
+    "firewall-rdp-group-enable": {"F4": "its name is translated"},
+    "nla-off": {"N1": "without /f would wait", "N6": "policy that may override"},
+    "nla-on": {"N6": "policy that may override"},
+    "rdp-encryption-level": {"N3": "together with TLS only", "N6": "policy that may override"},
+    "rdp-fips-off": {"N2": "printed as `reg query`"},
+    "termservice-repair": {
+        "T1": "1053 (a crash or hang) and 1058 (disabled) are not swapped",
+        "T2": "without single quotes",
+        "T5": "A process of its own is called the default",
+        "T7": "fail with 1051",
+    },
+    "dhcp-client-repair": {
+        "H1": "without single quotes",
+        "H2": "error 1053 has one advice",
+        "H3": "no download",
+        "H4": "A process of its own is called the default",
+        "H5": "fail with 1051",
+    },
+    "rdp-port-reset": {"P2": "without 0x", "P3": "TCP and UDP move together", "P4": "3398"},
+    "rdp-port-conflict": {"P1": '"Termservice.exe" does not exist'},
+    "firewall-off-temporary": {
+        "K1": "does not come back by itself",
+        "K3": "no policy values",
+        "K6": "recent versions of Windows refuse",
+    },
+    "firewall-on": {"K1": "does not come back by itself", "K3": "no policy values"},
+    "rdp-tls-enable": {"L3": "DisabledByDefault", "L6": "SecurityLayer stays"},
+    "gpsvc-resume": {"L1": "stand on one line", "L4": "Windows protects this service"},
+    "credssp-oracle": {
+        "D1": "without /f would wait",
+        "D2": "without the backslash at its end",
+        "D3": "where `Set-ItemProperty` fails",
+        "D5": "any later cumulative update",
+    },
+    "dhcp-enable": {"W1": "DNS servers are put to DHCP as well"},
+    "safe-mode-exit": {"X4": "safebootalternateshell"},
+    "netlogon-start": {
+        "O1": "`start= auto` has its blank",
+        "O2": "no `sc` lines are typed into PowerShell",
+        "O4": "DNS client",
+        "O5": "workgroup machines are not put to automatic",
+    },
+    "nsi-start": {
+        "O1": "`start= auto` has its blank",
+        "O2": "no `sc` lines are typed into PowerShell",
+        "O6": "nothing stops a running service",
+        "O7": "list of events",
+    },
+    "rdp-too-many-sessions": {
+        "S1": "its text says 0",
+        "S2": "belongs to the gateway role",
+        "S3": "the sessions are shown",
+    },
+    "kms-activate": {"AB1": "slmgr.vbs runs in cscript"},
+    "boot-menu-timeout": {"Y1": "switches the menu on"},
+    "boot-menu-off": {"Y1": "switches the menu on"},
+    "firewall-inbound-policy": {
+        "J1": "nothing asks",
+        "J2": "no comment of another shell",
+        "J3": "a policy that blocks everything is read",
+    },
+    "rdp-azure-defaults": {
+        "V1": "a missing letter",
+        "V2": "a blank at the end",
+        "V3": "removes the certificate instead",
+        "V4": "the port without 0x",
+    },
+    "rdp-tls-certificate": {"C1": "without /f would wait", "C4": "calls defaults"},
+    "rdp-license-server": {
+        "R1": "without /f would wait",
+        "R2": "not taken for a fault",
+        "R3": "180 days",
+        "R4": "a policy with other servers is shown",
+    },
+    "rdp-access-denied": {"A2": "cannot work", "A3": "more than the 48000"},
+    "memory-dump-config": {"Z1": "%SystemRoot% becomes C:\\Windows", "Z2": "7 the automatic one"},
+    "kernel-debug-off": {"Z4": "placeholder"},
+    "dsrm-exit": {"Q1": "an extra word"},
+}
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_the_defects_of_the_documents_are_named(name: str) -> None:
+    said = " ".join(book(name).description.split())
+    assert not {defect for defect, phrase in DEFECTS[name].items() if phrase not in said}
+
+
 LOWERING = words(
     """rdp-reset rdp-general-error rdp-enable firewall-rule-enable nla-off nla-on rdp-port-reset
     firewall-off-temporary rdp-tls-enable credssp-oracle rdp-encryption-level local-admin-enable
