@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -113,7 +113,7 @@ async def restarted(stage: Rig, outing: Outing, playbook: Playbook) -> None:
     assert proof.slug == "ok", f"{proof.error}"
 
 
-async def there_and_back(stage: Rig, name: str, case: Case) -> list[Any]:
+async def there_and_back(stage: Rig, name: str, case: Case, *, end: str = "") -> list[Any]:
     playbook = book(name, case.given)
     await asyncio.sleep(120)  # past a boot menu
     before = stage.guest.snapshot()
@@ -123,6 +123,7 @@ async def there_and_back(stage: Rig, name: str, case: Case) -> list[Any]:
     assert stage.guest.snapshot() == before
     done = await stage.apply(playbook=playbook)
     assert done.slug == (case.fails or "ok"), f"{done.error}"
+    assert end in str(done.error)
     if not case.fails:
         await restarted(stage, done, playbook)
     if not case.changes or case.fails:
@@ -145,8 +146,13 @@ async def there_and_back(stage: Rig, name: str, case: Case) -> list[Any]:
     return [before, stage.guest.snapshot()]
 
 
-def exercise(name: str, profile: str, language: Language = "en") -> None:
-    case = CASES[name]
+def exercise(
+    name: str,
+    profile: str,
+    language: Language = "en",
+    given: Mapping[str, str] | None = None,
+) -> None:
+    case = CASES[name] if given is None else replace(CASES[name], given=given)
 
     async def script(stage: Rig) -> list[Any]:
         return await there_and_back(stage, name, case)
@@ -165,3 +171,87 @@ def exercise(name: str, profile: str, language: Language = "en") -> None:
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_there_and_back(name: str, profile: str) -> None:
     exercise(name, profile)
+
+
+TRANSLATED = (
+    "boot-menu-off",
+    "dhcp-enable",
+    "firewall-inbound-policy",
+    "firewall-rdp-group-enable",
+    "firewall-rule-enable",
+    "kernel-debug-off",
+    "local-admin-enable",
+    "nic-enable",
+    "rdp-users-add",
+    "termservice-repair",
+)
+"""What reads answers or names that are translated."""
+GROUPS: Mapping[Language, str] = {
+    "fr": "Utilisateurs du Bureau à distance",
+    "nl": "Gebruikers van extern bureaublad",
+    "de": "Remotedesktopbenutzer",
+}
+
+
+@pytest.mark.parametrize("language", ["fr", "nl", "de", "ja"])
+@pytest.mark.parametrize("name", TRANSLATED)
+def test_there_and_back_in_other_languages(name: str, language: Language) -> None:
+    given = dict(CASES[name].given)
+    if name == "rdp-users-add" and language in GROUPS:
+        given["group"] = GROUPS[language]
+    profile = "ws2019" if language in ("de", "nl") else "ws2022"
+    exercise(name, profile, language, given)
+
+
+@pytest.mark.parametrize(
+    ("broken", "end"),
+    [
+        ("termservice-hung", ""),
+        ("termservice-crashes", ""),
+        ("termservice-wrong-account", ""),
+        ("termservice-lost-account", "does not start as CONTOSO"),
+        ("termservice-denied", "error 5"),
+    ],
+)
+def test_each_branch_of_the_services_article(broken: str, end: str) -> None:
+    """Windows' error decides what is changed, and every branch has its way back (§4.6)."""
+    fails = "step.command_failed" if end else ""
+    case = Case(broken, fails=fails)
+
+    async def script(stage: Rig) -> list[Any]:
+        return await there_and_back(stage, "termservice-repair", case, end=end)
+
+    before, after = scene("conpty", script, broken=broken)
+    assert after == before
+
+
+def test_what_is_still_starting_is_waited_for_and_not_started_again() -> None:
+    playbook = book("termservice-repair", {})
+
+    async def script(stage: Rig) -> Outing:
+        return await stage.apply(playbook=playbook)
+
+    done = scene("conpty", script, broken="termservice-slow")
+    assert done.slug == "ok", f"{done.error}"
+    planned = next(step for step in done.plan.steps if step.kind == "service")
+    assert isinstance(planned.before, dict)
+    assert planned.before["state"] == "start_pending"
+    assert "step_entering" not in done.kinds()
+
+
+def test_a_restart_that_is_asked_for_happens_every_time() -> None:
+    playbook = book("guest-agent-restart", {"restart": "true"})
+
+    async def script(stage: Rig) -> list[Any]:
+        await asyncio.sleep(60)
+        assert stage.guest._machine is not None
+        seen = [dict(stage.guest._machine.running)]
+        for _ in range(2):
+            done = await stage.apply(playbook=playbook)
+            assert done.slug == "ok", f"{done.error}"
+            assert Outcome.CHANGED in done.outcomes()
+            seen.append(dict(stage.guest._machine.running))
+        return seen
+
+    for name in ("rdagent", "windowsazureguestagent"):
+        assert len({seen[name] for seen in scene("conpty", script)}) == 3
