@@ -68,16 +68,19 @@ _IN_CODE = (
 PROGRAMS = frozenset((*_VERBS, *_SWITCHED, *_ALONE, *_IN_CODE))
 """Programs and commands of cmd.exe by their names."""
 
-CMDLET = re.compile(r"(?<![\w./\\-])([A-Z][a-z]+-[A-Z][A-Za-z]\w*)(?![\w/\\]|-\w)", re.ASCII)
+_CMDLET_VERBS = (
+    "get|set|new|remove|add|enable|disable|start|stop|restart|import|export|test|invoke|enter|exit|"
+    "out|select|copy|move|clear|resume|suspend|update|register|unregister|install|uninstall|reset|"
+    "rename|expand|write|read|repair|convertto|convertfrom|where|foreach|sort|mount|dismount|unlock"
+)
+CMDLET = re.compile(
+    rf"(?<![\w./\\-])((?i:{_CMDLET_VERBS})-[A-Z][A-Za-z]{{2,}}\w*)(?![\w/\\]|-\w)", re.ASCII
+)
 _POWERSHELL = re.compile(
     rf"^\s*(?:\$\w|\[[A-Za-z.]+\]::|\(\s*(?i:get|new)-|&\s*[\"']|\.\\\S+\.ps1\b|foreach\s*\()"
     rf"|^\s*\(?{CMDLET.pattern}|\|\s*(?i:where|foreach|select|ft|fl|%|\?)\b",
 )
-_LOWER_CMDLET = re.compile(
-    r"^\s*\(?(?i:get|set|new|remove|add|enable|disable|start|stop|restart|import|export|test|"
-    r"invoke|enter|exit|out|select|copy|move|clear|resume|suspend|update|register|install|"
-    r"uninstall|reset|rename|expand|write|read)-[A-Za-z]{3,}\w*(?![\w\\./-])"
-)
+_LOWER_CMDLET = re.compile(rf"^\s*\(?(?i:{_CMDLET_VERBS})-[A-Za-z]{{3,}}\w*(?![\w\\./-])")
 _CMD = re.compile(
     rf"^\s*[@(]*(?:{'|'.join(sorted(map(re.escape, PROGRAMS), key=len, reverse=True))})"
     r"(?:\.exe|\.com)?(?![\w\\./-]|:\\)",
