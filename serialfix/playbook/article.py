@@ -100,8 +100,8 @@ class Article:
     headings: list[Heading] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     keys: list[KeyMention] = field(default_factory=list)
-    opening: str = ""
-    """The first paragraph."""
+    paragraphs: dict[int, str] = field(default_factory=dict)
+    """The first paragraph under each heading, by its number; -1 for what stands before them."""
 
 
 def unmarked(text: str) -> str:
@@ -229,8 +229,8 @@ class _Reader:
         elif said:
             self.lead = f"{self.lead} {said}".strip()
         self.fresh = True
-        if not self.article.opening and len(said) > 40 and not said.startswith((":::", "[!")):
-            self.article.opening = said
+        if not found and not item and len(said) > 40 and not said.startswith((":::", "[!")):
+            self.article.paragraphs.setdefault(len(self.article.headings) - 1, said)
         self.block += 1
         for start, end, code, whole in found:
             self._add(row[start:end], at, start, code=code, alone=whole)

@@ -143,7 +143,7 @@ def _window(line: CommandLine) -> Iterator[Hit]:
 
 
 _DEPENDED_ON = ("termservice", "dhcp", "nsi", "winmgmt", "bfe", "rpcss", "mpssvc", "lanmanserver")
-_NETWORK = ("nsi", "tcpip", "bfe", "mpssvc", "netvsc", "afd", "netbt")
+NETWORK = ("nsi", "tcpip", "bfe", "mpssvc", "netvsc", "afd", "netbt")
 
 
 def _sc_stop(line: CommandLine) -> Iterator[Hit]:
@@ -233,7 +233,7 @@ _WRONG = tuple(
 )
 
 
-def _misprint(line: CommandLine) -> Iterator[Hit]:
+def misprints(line: CommandLine) -> Iterator[Hit]:
     text = plain(line.text)
     for pattern, meant, why in _WRONG:
         for found in pattern.finditer(text):
@@ -418,7 +418,7 @@ def _network(line: CommandLine) -> Iterator[Hit]:
         service = re.match(r"(?:sc|net1?) stop (\S+)", low) or re.match(
             r"sc config (\S+).* start= ?disabled", low
         )
-        if service and service[1] in _NETWORK:
+        if service and service[1] in NETWORK:
             yield Hit(part.start, part.end, f"without {service[1]} the guest has no network")
         elif "admin=disabled" in low or "blockinboundalways" in low.replace(" ", ""):
             yield Hit(part.start, part.end, "it cuts the guest off from the network")
@@ -531,7 +531,7 @@ RULES = (
         " with success.",
         r'reg query "HKLM\SOFTWARE\Microsoft\WindowsNT\CurrentVersion\ProfileList"',
         r'reg query "HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList"', True,
-        check=_misprint,
+        check=misprints,
     ),
     Rule(
         "SF053", "query-with-data", _E, "reg query with data",

@@ -53,7 +53,8 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A defect at its place in a file; `fix` is what replaces `width` characters there."""
+    """A defect at its place in a file; `fix` is what replaces `width` characters there, or at
+    `fix_at`."""
 
     rule: Rule
     line: int
@@ -61,3 +62,4 @@ class Finding:
     message: str
     width: int = 0
     fix: str | None = None
+    fix_at: tuple[int, int] | None = None
