@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Literal
 
 from serialfix.errors import PlaybookError
@@ -206,18 +205,19 @@ def _applied(text: str, repairs: Iterable[Finding]) -> tuple[str, list[Finding]]
     return text, [each for _, _, each in edits]
 
 
+def lint_line(line: CommandLine) -> list[Finding]:
+    """The findings in one command line."""
+    return list(_line_findings(Command(line.text, 1, 1, 0, 0), line))
+
+
 def repaired(text: str, shell: Shell) -> tuple[list[str], list[tuple[Rule, str]]]:
     """One command line with its defects repaired, as one or more lines, and what was repaired."""
     done: list[tuple[Rule, str]] = []
-    lines = [text]
+    lines = [text.strip()]
     for _ in range(_ROUNDS):
-        command = replace(Command("", 1, 1, 0, 0), text="")
-        before = list(lines)
-        lines = []
+        before, lines = lines, []
         for each in before:
-            command = replace(command, text=each)
-            found = list(_line_findings(command, CommandLine(each, shell)))
-            repairs = [one for one in found if one.fix is not None]
+            repairs = [one for one in lint_line(CommandLine(each, shell)) if one.fix is not None]
             changed, applied = _applied(each, repairs)
             done += [(one.rule, one.message) for one in applied]
             lines += [part.strip() for part in changed.splitlines() if part.strip()]
