@@ -152,7 +152,8 @@ class When(Model):
     def holds(self, found: Scalar) -> bool:
         """Whether the condition holds for what was found."""
         listed = any(
-            found == each and type(found) is type(each) for each in self.among or self.not_among or ()
+            found == each and type(found) is type(each)
+            for each in self.among or self.not_among or ()
         )
         return listed == (self.among is not None)
 
@@ -221,11 +222,12 @@ class Step(Model):
         return self.wish.title
 
     @classmethod
-    def of(cls, wish: Wish, *, id: str, why: str) -> Step:  # noqa: A002
+    def of(cls, wish: Wish, *, id: str, why: str) -> Step:
         """The step for a wish."""
         kinds = {cls.model_fields[kind].annotation: kind for kind in _KINDS}
         (kind,) = (kind for annotation, kind in kinds.items() if type(wish) in _members(annotation))
-        return cls(id=id, why=why, **{kind: wish})
+        given: dict[str, Any] = {kind: wish}
+        return cls(id=id, why=why, **given)
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:
@@ -280,12 +282,9 @@ class Playbook(Model):
     description: str = ""
     symptoms: tuple[Sentence, ...] = ()
     sources: tuple[Sentence, ...] = ()
-    applies_to: Annotated[tuple[Guest, ...], Field(min_length=1)] = (
-        "ws2016",
-        "ws2019",
-        "ws2022",
-        "ws2025",
-    )
+    applies_to: Annotated[
+        tuple[Guest, ...], Field(description="Guests that it is meant for; none named: all.")
+    ] = ()
     security: tuple[Sentence, ...] = Field(default=(), description="What this playbook lowers.")
     undo: Annotated[
         Sentence | None, Field(description="What `serialfix undo` does not put back, and how.")
@@ -326,8 +325,8 @@ class Playbook(Model):
             known = set(self.parameters)
             named.append(("parameter", step.when.parameter, known, ("when", "parameter")))
         if step.service is not None:
-            where = ("service", "restart_if_changed")
-            named += [("step", id_, ids, where) for id_ in step.service.restart_if_changed]
+            for other in step.service.restart_if_changed:
+                named.append(("step", other, ids, ("service", "restart_if_changed")))
         for what, name, known, where in named:
             if name not in known:
                 raise PydanticCustomError(
@@ -340,6 +339,11 @@ class Playbook(Model):
                         "at": ("steps", number, *where),
                     },
                 )
+
+    def is_for(self, os_name: str) -> bool:
+        """Whether it is meant for a Windows of this name; one that tells no year may be any."""
+        year = re.search(r"Server (20\d\d)", os_name)
+        return not self.applies_to or year is None or f"ws{year[1]}" in self.applies_to
 
     def applies(self, step: Step, facts: Mapping[str, State]) -> bool:
         """Whether the condition of a step holds for these facts."""

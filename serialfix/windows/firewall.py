@@ -12,9 +12,7 @@ from serialfix.model import RegistryValue
 from serialfix.windows.shell import line, quoted
 
 
-POLICY_STORE = (
-    r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy"
-)
+POLICY_STORE = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy"
 GROUP_POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall"
 RULES = rf"{POLICY_STORE}\FirewallRules"
 PROFILES = {"domain": "DomainProfile", "private": "StandardProfile", "public": "PublicProfile"}

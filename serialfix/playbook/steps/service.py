@@ -118,7 +118,7 @@ class ServiceStep(Wish):
         return found
 
     @property
-    def values(self) -> tuple[Value, ...]:
+    def stored(self) -> tuple[Value, ...]:
         """Where the settings stand."""
         key = services.config_key(self.name)
         return tuple(
@@ -128,7 +128,7 @@ class ServiceStep(Wish):
     def read(self) -> Reading:
         """Settings, state, and, where it may be stopped, its process and who needs it."""
         stored = []
-        for value in self.values:
+        for value in self.stored:
             stored.append((yield value))
         start, delayed, account, kind = stored
         if start is None:
@@ -147,10 +147,13 @@ class ServiceStep(Wish):
         state = services.state(answer.output)
         if state is None:
             raise unclear(answer, f"no state of the service {self.name} is shown")
+        process = services.process(answer.output)
+        if process is None:
+            raise unclear(answer, f"no process of the service {self.name} is shown")
         found["state"] = state.lower()
         return {
             **found,
-            "process": services.process(answer.output),
+            "process": process,
             "ended": services.ended(answer.output) if state == "STOPPED" else 0,
             **((yield from self._dependents()) if self._may_stop else {}),
         }
