@@ -1,4 +1,4 @@
-"""playbook list, show, schema."""
+"""playbook list, show, schema; lint and import have modules of their own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from serialfix.cli import importing, lint
 from serialfix.cli import options as o
 from serialfix.printable import printable
 from serialfix.report.formats import OutputFormat
@@ -22,10 +23,14 @@ Name = Annotated[
 
 def build() -> typer.Typer:
     """The commands about playbooks."""
-    app = typer.Typer(help="See the playbooks.", rich_markup_mode=None, no_args_is_help=True)
+    app = typer.Typer(
+        help="See, check and make playbooks.", rich_markup_mode=None, no_args_is_help=True
+    )
     app.command("list")(list_)
     app.command("show")(show)
     app.command("schema")(schema)
+    app.command("lint")(lint.lint)
+    app.command("import")(importing.import_)
     return app
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from serialfix.playbook.commandline import (
+    CMDLET,
     PROMPT,
     Shell,
     comment_of,
@@ -23,9 +24,11 @@ from serialfix.playbook.commandline import (
 
 
 _LABELS: dict[str, Shell] = {
-    **dict.fromkeys(("cmd", "bat", "batch", "dos", "console", "command", "shell"), "cmd"),
+    **dict.fromkeys(("cmd", "bat", "batch", "dos"), "cmd"),
     **dict.fromkeys(("powershell", "ps", "ps1", "pwsh", "azurepowershell"), "powershell"),
 }
+_BY_THEMSELVES = ("restart", "exit", "regedit", "diskpart", "ipconfig", "systeminfo", "gpupdate")
+"""Single words that are commands when they stand in code within a sentence."""
 _FENCE = re.compile(r"^\s*(?:>\s*)?(?P<mark>`{3,}|~{3,})\s*(?P<label>[\w-]*)")
 _HEADING = re.compile(r"^(?P<level>#{1,6})\s+(?P<text>.*?)\s*#*$")
 _ITEM = re.compile(r"^\s*(?:(?P<number>\d{1,3})[.)]|[-*+\u2022])\s+(?P<text>.*)$")
@@ -178,7 +181,9 @@ class _Reader:
         if written_for(text) == "powershell":
             return True
         words = text.split()
-        return is_command(text) and (len(words) == 1 or re.match(r"[/\"'%\\{<|.-]|\w:", words[1]) is not None)
+        return is_command(text) and (
+            len(words) == 1 or re.match(r"[/\"'%\\{<|.-]|\w:", words[1]) is not None
+        )
 
     def _heading(self, level: int, text: str, at: int) -> None:
         headings = self.article.headings
@@ -224,12 +229,14 @@ class _Reader:
         if found and not row[found[-1][1] :].strip():  # it introduces the command at its end
             said = row[: found[-1][0]]
         said = unmarked(_ITEM.sub(r"\g<text>", said.lstrip("> \t")))
-        if item or self.fresh is False or (at and not self.rows[at - 1].strip()):
+        if not item and said.isascii() and " " not in said:
+            pass  # a stray word introduces nothing
+        elif item or self.fresh is False or (at and not self.rows[at - 1].strip()):
             self.lead = said
         elif said:
             self.lead = f"{self.lead} {said}".strip()
         self.fresh = True
-        if not found and not item and len(said) > 40 and not said.startswith((":::", "[!")):
+        if not found and not item and at and len(said) > 40 and not said.startswith((":::", "[!")):
             self.article.paragraphs.setdefault(len(self.article.headings) - 1, said)
         self.block += 1
         for start, end, code, whole in found:
@@ -249,15 +256,21 @@ class _Reader:
             text = span[2]
             words = text.split()
             start = span.start(2) + len(text) - len(text.lstrip())
-            if is_command(text) and (len(words) > 1 or written_for(text) == "powershell"):
+            by_itself = text.strip().lower() in _BY_THEMSELVES
+            if is_command(text) and (len(words) > 1 or by_itself or CMDLET.match(text)):
                 yield start, span.start(2) + len(text.rstrip()), True, False
             else:
                 for begin, end in in_sentence(text):
                     yield span.start(2) + begin, span.start(2) + end, True, False
-        cells = r"[^|]+" if row.lstrip().startswith("|") else r"(?s).+"  # a pipe ends a table's cell
+        cells = (
+            r"[^|]+" if row.lstrip().startswith("|") else r"(?s).+"
+        )  # a pipe ends a table's cell
         for cell in re.finditer(cells, rest):
             for begin, end in in_sentence(plain(cell[0])):
-                whole = not row[: cell.start() + begin].strip() and not row[cell.start() + end :].strip()
+                whole = (
+                    not row[: cell.start() + begin].strip()
+                    and not row[cell.start() + end :].strip()
+                )
                 yield cell.start() + begin, cell.start() + end, False, whole
 
     def _add(

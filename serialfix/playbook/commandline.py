@@ -102,7 +102,10 @@ _IN_SENTENCE = re.compile(
     + "(?:"
     + "|".join(
         (
-            *(rf"{name}(?:\.exe)?\s+(?:{verbs})(?![A-Za-z0-9_-])" for name, verbs in _VERBS.items()),
+            *(
+                rf"{name}(?:\.exe)?\s+(?:{verbs})(?![A-Za-z0-9_-])"
+                for name, verbs in _VERBS.items()
+            ),
             rf"(?:{'|'.join(_SWITCHED)})(?:\.exe|\.vbs)?\s+[/-]+[A-Za-z?]",
             r"telnet\s+(?:<[^<>]+>|[\w.-]+)\s+\d",
             r"(?:net|nslookup|ping|w32tm|procmon)\s+[/-][A-Za-z?]",
@@ -323,10 +326,11 @@ def _end(text: str, found: re.Match[str]) -> int:
             break
         free -= free > 0
         end = word.end
-    tail = line.text[tokens[0].start : end]
-    if not tail.endswith(("'", '"')) or tail.count('"') % 2:
-        tail = _TAIL.sub("", tail) if not re.search(r'"[^"]*$', tail) else tail
-    return found.start() + len(tail.rstrip())
+    told = line.text[tokens[0].start : end]
+    quoted = told.rfind('"') + 1 if told.count('"') % 2 == 0 else len(told)
+    if not told.endswith("'"):
+        told = told[:quoted] + _TAIL.sub("", told[quoted:])
+    return found.start() + len(told.rstrip())
 
 
 def _switch_at(tokens: list[Word], at: int) -> bool:

@@ -8,6 +8,7 @@ out without being told.
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,7 +20,7 @@ from serialfix.errors import PlaybookError
 from serialfix.playbook import known
 from serialfix.playbook.article import Article, Command, read_article
 from serialfix.playbook.commandline import CommandLine, Shell, plain, written_for
-from serialfix.playbook.lint import article_shells, lint_line, repaired
+from serialfix.playbook.lint import article_shells, lint_line, read_by, repaired
 from serialfix.playbook.load import LoadedPlaybook, parse_playbook
 from serialfix.playbook.offline_part import Difference, Sides, differences
 from serialfix.playbook.rules import Rule, Severity
@@ -64,6 +65,8 @@ class Imported:
     entries: tuple[Entry, ...]
     repairs: tuple[Repair, ...]
     differences: tuple[Difference, ...]
+    compared: str = ""
+    """What came of holding the offline part against the other."""
 
     @property
     def unknown(self) -> list[Entry]:
@@ -92,6 +95,8 @@ _EXAMPLES = {
     "registry": "example",
 }
 _LONGEST = 300
+_EVERYWHERE = ("start", "type", "enabled", "object-name", "error-control", "no-start")
+"""Values that many keys have: their steps are named after the key, too."""
 
 
 class _Import:
@@ -116,9 +121,12 @@ class _Import:
         for mention in self.article.keys:
             why = "a registry path, with no command around it"
             self.entries.append(Entry(mention.line, mention.text, Fate.UNKNOWN, why))
+        self._drop_overtaken()
         self._drop_looks()
         if only_offline and self.drafts:
-            said = "the article has an offline part only; its values are taken for the running guest"
+            said = (
+                "the article has an offline part only; its values are taken for the running guest"
+            )
             self.repairs.append(Repair(commands[0].line, None, said))
         differing = tuple(
             differences([draft.wanted for draft in self.drafts.values()], self.offline)
@@ -128,8 +136,11 @@ class _Import:
         text = self._written(name, differing)
         self.entries.sort(key=lambda entry: entry.line)
         playbook = parse_playbook(text, file=self.source)
+        compared = "they write no registry values"
+        if self.offline:
+            compared = "that part differs" if differing else "that part says the same, corrected"
         return Imported(
-            text, playbook, tuple(self.entries), tuple(self.repairs), differing
+            text, playbook, tuple(self.entries), tuple(self.repairs), differing, compared
         )
 
     def _entry(self, command: Command, text: str, fate: Fate, note: str) -> None:
@@ -139,17 +150,20 @@ class _Import:
         if not command.recognised and not command.comment:
             self._entry(command, command.text, Fate.UNKNOWN, "it begins as no command does")
             return
-        if not command.code and " " not in command.text and written_for(command.text) == "powershell":
+        if (
+            not command.code
+            and " " not in command.text
+            and written_for(command.text) == "powershell"
+        ):
             self._entry(command, command.text, Fate.UNKNOWN, "the text names it, with no arguments")
             return
         lines, done = repaired(command.text, shell)
         self.repairs += [Repair(command.line, rule, message) for rule, message in done]
         for text in lines:
-            wrote = written_for(text) or shell
             if offline and not taken:
-                self._offline(command, text, wrote)
+                self._offline(command, text, read_by(text, shell))
             else:
-                self._online(command, text, wrote, taken=taken)
+                self._online(command, text, read_by(text, shell), taken=taken)
 
     def _offline(self, command: Command, text: str, shell: Shell) -> None:
         for result in translate(CommandLine(text, shell)):
@@ -159,11 +173,14 @@ class _Import:
 
     def _online(self, command: Command, text: str, shell: Shell, *, taken: bool) -> None:
         line = CommandLine(text, shell)
+        results = translate(line)
         for each in lint_line(line):
+            if all(isinstance(result, NoStep | Restart) for result in results):
+                break
             if each.rule.severity is Severity.ERROR and each.rule.name not in _NOT_BLOCKING:
                 self._entry(command, text, Fate.UNKNOWN, f"{each.rule.id}: {each.message}")
                 return
-        for result in translate(line):
+        for result in results:
             match result:
                 case Wanted():
                     self._wanted(command, text, result, taken=taken)
@@ -188,6 +205,9 @@ class _Import:
             self._entry(command, text, Fate.STEP, "look")  # its id is not known yet
             return
         draft = self.drafts.get(wanted.end)
+        if draft is None and (other := self._example_of(wanted)) is not None:
+            self._entry(command, text, Fate.NO_STEP, f"an example of line {other.lines[0]}")
+            return
         if draft is None:
             draft = self.drafts[wanted.end] = _Draft(wanted, self._why(command), [])
             if wanted.body.get("only_if_present"):
@@ -204,6 +224,18 @@ class _Import:
             draft.states.append(wanted.body["state"])
         self._entry(command, text, Fate.STEP, "|".join(wanted.end))
 
+    def _example_of(self, wanted: Wanted) -> _Draft | None:
+        """The step that this is one instance of: the same, with a name for a parameter."""
+        for draft in self.drafts.values():
+            here, there = draft.wanted.body, wanted.body
+            if draft.wanted.kind != wanted.kind or here.keys() != there.keys():
+                continue
+            names = [name for name in here if here[name] != there[name]]
+            if len(names) == 1 and (found := re.fullmatch(r"\$\{(\w+)\}", str(here[names[0]]))):
+                self.parameters[found[1]]["example"] = there[names[0]]
+                return draft
+        return None
+
     @staticmethod
     def _agrees(draft: _Draft, wanted: Wanted) -> bool:
         here, there = draft.wanted.body, wanted.body
@@ -214,16 +246,24 @@ class _Import:
         body = {}
         for name, value in wanted.body.items():
             body[name] = value
-            if not isinstance(value, str) or wanted.kind == "look":
+            if wanted.kind == "look":
                 continue
             number = name == "data" and wanted.body.get("type") in ("REG_DWORD", "REG_QWORD")
-            found = _PLACEHOLDER.search(value)
-            while found is not None and found[1]:
-                slug = self._parameter(found[1], wanted.kind, number=number, command=command)
-                value = f"{value[: found.start()]}${{{slug}}}{value[found.end() :]}"
-                found = _PLACEHOLDER.search(value)
-            body[name] = value
+            if isinstance(value, str):
+                body[name] = self._with_parameters(command, value, wanted.kind, number=number)
+            elif isinstance(value, list):
+                body[name] = [self._with_parameters(command, each, wanted.kind) for each in value]
         return Wanted(wanted.kind, body, wanted.id)
+
+    def _with_parameters(
+        self, command: Command, text: str, kind: str, *, number: bool = False
+    ) -> str:
+        found = _PLACEHOLDER.search(text)
+        while found is not None and found[1]:
+            slug = self._parameter(found[1], kind, number=number, command=command)
+            text = f"{text[: found.start()]}${{{slug}}}{text[found.end() :]}"
+            found = _PLACEHOLDER.search(text)
+        return text
 
     def _parameter(self, name: str, kind: str, *, number: bool, command: Command) -> str:
         slug = kebab(name.strip()).replace("-", "_")
@@ -244,9 +284,26 @@ class _Import:
         """What introduces a command: the text before it, else its heading, else its place."""
         if text := _one_line(command.lead):
             return text
-        if command.section >= 0 and (text := _one_line(self.article.headings[command.section].text)):
+        if command.section >= 0 and (
+            text := _one_line(self.article.headings[command.section].text)
+        ):
             return text
         return f"{self.source}, line {command.line}."
+
+    def _drop_overtaken(self) -> None:
+        """Leave out a start type that a service step behind it changes again."""
+        for end, draft in list(self.drafts.items()):
+            body = draft.wanted.body
+            found = re.fullmatch(r"(?i).*\\Services\\([^\\]+)", body.get("key", ""))
+            if draft.wanted.kind != "registry" or not found or body["value"].lower() != "start":
+                continue
+            service = self.drafts.get(("service", found[1].lower()))
+            if service is not None and service.wanted.body.get("start"):
+                del self.drafts[end]
+                why = f"line {service.lines[0]} sets it otherwise, afterwards"
+                for at, entry in enumerate(self.entries):
+                    if entry.note == "|".join(end):
+                        self.entries[at] = Entry(entry.line, entry.text, Fate.NO_STEP, why)
 
     def _drop_looks(self) -> None:
         """Leave out looks at what a step reads anyway, and looks that stand there twice."""
@@ -257,7 +314,9 @@ class _Import:
                 case "registry":
                     covered.add(f"reg query {body['key']} /v {body['value']}".lower())
                 case "service":
-                    covered |= {f"sc {verb} {body['name']}".lower() for verb in ("query", "qc", "queryex")}
+                    covered |= {
+                        f"sc {verb} {body['name']}".lower() for verb in ("query", "qc", "queryex")
+                    }
                 case "firewall_rule":
                     covered.add(f"rule name={body.get('name')}".lower())
                 case "account":
@@ -322,7 +381,10 @@ class _Import:
             "parameters": self.parameters,
             "steps": steps,
         }
-        head = "# yaml-language-server: $schema=schema/playbook-v1.json\n"
+        head = (
+            "# yaml-language-server: $schema=schema/playbook-v1.json\n"
+            "# $schema: schema/playbook-v1.json\n"
+        )
         body = "".join(_dump({key: value}) for key, value in data.items() if value not in ([], {}))
         return head + body + "".join(f"# {row}\n".replace("# \n", "#\n") for row in self._listed())
 
@@ -333,7 +395,8 @@ class _Import:
         taken: set[str] = set()
         for draft in drafts:
             body, given = draft.wanted.body, draft.wanted.id
-            if draft.wanted.kind == "registry" and wished.count(given) > 1:
+            alike = wished.count(given) > 1 or given in _EVERYWHERE
+            if draft.wanted.kind == "registry" and alike:
                 parts = [p for p in body["key"].split("\\") if p not in ("Server", "Parameters")]
                 given = f"{kebab(parts[-1])}-{given}"
             number, plain_id = 2, given
@@ -377,7 +440,7 @@ class _Import:
                 draft.wanted.kind == "registry"
                 and known.needs_restart(draft.wanted.body["key"], draft.wanted.body["value"])
             )
-            or draft.wanted.kind == "bcd"
+            or draft.wanted.body.get("entry", "{bootmgr}") != "{bootmgr}"
             for draft in drafts
         )
         return "if_changed" if self.restart or waits else "never"
@@ -394,18 +457,17 @@ class _Import:
         else:
             rows.append("Nothing had to be repaired.")
         if self.offline:
-            rows += ["", "The article's offline part, corrected, " + (
-                "differs:" if differing else "says the same for the values that both have."
-            )]  # fmt: skip
+            said = "differs:" if differing else "says the same."
+            rows += ["", f"The article's offline part, corrected, {said}"]
             rows += [f"- {each}" for each in differing]
-        return "\n".join(rows) + "\n"
+        return "".join(f"{_wrapped(row)}\n" for row in rows)
 
     def _listed(self) -> Iterator[str]:
         """The comments at the end of the file."""
         offline = [entry.line for entry in self.entries if entry.fate is Fate.OFFLINE]
         if offline:
             yield f"Offline part of {self.source} (no steps; see `serialfix playbook show --offline`):"
-            yield f"  {_lines_of(offline)}"
+            yield from _wrapped(f"  {_lines_of(offline)}").splitlines()
         unknown = sorted(
             (entry for entry in self.entries if entry.fate is Fate.UNKNOWN),
             key=lambda entry: entry.line,
@@ -434,7 +496,8 @@ def _symptom(article: Article) -> str:
     commands = article.commands
     until = commands[0].section if commands else len(article.headings)
     for section in (1, 0, -1):
-        if section <= until and (text := _one_line(article.paragraphs.get(section, ""))):
+        text = _one_line(article.paragraphs.get(section, ""))
+        if section <= until and text and text[-1] not in ":\uff1a":
             return text
     return _one_line(article.title) or "See the article."
 
@@ -469,15 +532,23 @@ def _lines_of(lines: Iterable[int]) -> str:
     return f"line{'s' if len(runs) > 1 or len(runs[0]) > 1 else ''} {said}"
 
 
+def _wrapped(row: str) -> str:
+    return textwrap.fill(
+        row, 96, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+
+
 class _Dumper(yaml.SafeDumper):
     """Steps apart by their dashes; texts of several lines as they are."""
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, False)
 
 
 def _text(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
+    return dumper.represent_scalar(
+        "tag:yaml.org,2002:str", data, style="|" if "\n" in data else None
+    )
 
 
 _Dumper.add_representer(str, _text)

@@ -20,8 +20,18 @@ FIREWALL = SERVICES + r"\SharedAccess\Parameters\FirewallPolicy"
 FIREWALL_POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall"
 
 _SPELLED = (
-    *(LST, TS + r"\RCM\Licensing Core", TS + r"\RCM\GracePeriod", POL, LSA + r"\Kerberos\Parameters"),
-    *(LSA + r"\FIPSAlgorithmPolicy", CREDSSP, r"HKLM\SYSTEM\CurrentControlSet\Control\CrashControl"),
+    *(
+        LST,
+        TS + r"\RCM\Licensing Core",
+        TS + r"\RCM\GracePeriod",
+        POL,
+        LSA + r"\Kerberos\Parameters",
+    ),
+    *(
+        LSA + r"\FIPSAlgorithmPolicy",
+        CREDSSP,
+        r"HKLM\SYSTEM\CurrentControlSet\Control\CrashControl",
+    ),
     *(FIREWALL + r"\DomainProfile", FIREWALL + r"\PublicProfile", FIREWALL + r"\StandardProfile"),
     *(FIREWALL + r"\FirewallRules", FIREWALL_POLICY + r"\DomainProfile"),
     *(rf"{SCHANNEL}\{version}\Server" for version in ("TLS 1.0", "TLS 1.1", "TLS 1.2", "SSL 3.0")),
@@ -156,9 +166,7 @@ def _below(key: str, rest: str = "") -> re.Pattern[str]:
 
 LOWERED = (
     Lowered(_below(LST), "SecurityLayer", (0,), "SecurityLayer 0 switches TLS off."),
-    Lowered(
-        _below(POL), "SecurityLayer", (0,), "SecurityLayer 0 switches TLS off, as a policy."
-    ),
+    Lowered(_below(POL), "SecurityLayer", (0,), "SecurityLayer 0 switches TLS off, as a policy."),
     Lowered(
         _below(LST),
         "MinEncryptionLevel",
@@ -184,7 +192,9 @@ LOWERED = (
         "fAllowSecProtocolNegotiation 0 forbids to agree on TLS or NLA.",
     ),
     Lowered(
-        re.compile(r"(?i).*\\(?:FirewallPolicy|WindowsFirewall)\\(?:Domain|Public|Standard)Profile$"),
+        re.compile(
+            r"(?i).*\\(?:FirewallPolicy|WindowsFirewall)\\(?:Domain|Public|Standard)Profile$"
+        ),
         "EnableFirewall",
         (0,),
         "EnableFirewall 0 switches the guest's firewall off, until it is switched on again.",

@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from serialfix.errors import PlaybookError
 from serialfix.playbook.article import Command, read_article
-from serialfix.playbook.commandline import PROMPT, CommandLine, Shell, is_command, plain, written_for
+from serialfix.playbook.commandline import (
+    PROMPT,
+    CommandLine,
+    Shell,
+    is_command,
+    plain,
+    written_for,
+)
 from serialfix.playbook.lint_lists import LIST_RULES, list_findings
 from serialfix.playbook.lint_steps import FORMAT, LINE_RULES, PlaybookLint
 from serialfix.playbook.lint_steps import RULES as STEP_RULES
@@ -33,6 +41,8 @@ _KINDS: dict[str, Kind] = {
 }
 _ROUNDS = 12
 """Repairs make room for repairs: a smart quote hides a blank, a blank a missing switch."""
+_AS_GIVEN = ("powershell-in-cmd", "comment")
+"""Rules about the shell that a line is given to, whatever it is written for."""
 _PLACE = re.compile(r"^(?:.*?:)?(\d+):(\d+): (.*)$")
 
 
@@ -103,21 +113,25 @@ def _commands(text: str, kind: Kind) -> Iterator[Finding]:
     yield from list_findings(seen)
 
 
+def read_by(text: str, shell: Shell) -> Shell:
+    """The shell whose rules hold for a line: PowerShell's for what is PowerShell beyond doubt."""
+    return "powershell" if written_for(text) == "powershell" else shell
+
+
 def _line_findings(command: Command, line: CommandLine) -> Iterator[Finding]:
+    read = replace(line, shell=read_by(line.text, line.shell))
     for rule in LINE_RULES:
         assert rule.check is not None  # noqa: S101 - they are rules for lines
         if line.comment and rule.name != "comment":
             continue
-        for hit in rule.check(line):
+        for hit in rule.check(line if rule.name in _AS_GIVEN else read):
             fix = hit.fix
             if command.rows > 1 or (fix == "\n" and not command.alone):
                 fix = None
             if fix == "\n":
                 fix += " " * (command.column - 1)
             width = hit.end - hit.start
-            yield Finding(
-                rule, command.line, command.column + hit.start, hit.message, width, fix
-            )
+            yield Finding(rule, command.line, command.column + hit.start, hit.message, width, fix)
 
 
 def _listed(text: str, kind: Kind) -> Iterator[tuple[Command, Shell]]:
@@ -126,7 +140,7 @@ def _listed(text: str, kind: Kind) -> Iterator[tuple[Command, Shell]]:
     opened = False
     for number, row in enumerate(text.splitlines(), 1):
         body = row.strip()
-        if not body or body.startswith(":") and not body.startswith("::"):
+        if not body or (body.startswith(":") and not body.startswith("::")):
             continue
         indent = len(row) - len(row.lstrip())
         prompt = PROMPT.match(row)
@@ -193,6 +207,7 @@ def _applied(text: str, repairs: Iterable[Finding]) -> tuple[str, list[Finding]]
     starts = [0]
     for row in rows:
         starts.append(starts[-1] + len(row))
+    newline = "\r\n" if "\r\n" in text else "\n"
     edits: list[tuple[int, int, Finding]] = []
     for each in repairs:
         line, column = each.fix_at or (each.line, each.column)
@@ -201,7 +216,7 @@ def _applied(text: str, repairs: Iterable[Finding]) -> tuple[str, list[Finding]]
         if all(end < other or start > upto for other, upto, _ in edits):
             edits.append((start, end, each))
     for start, end, each in sorted(edits, key=lambda edit: edit[0], reverse=True):
-        text = text[:start] + (each.fix or "") + text[end:]
+        text = text[:start] + (each.fix or "").replace("\n", newline) + text[end:]
     return text, [each for _, _, each in edits]
 
 

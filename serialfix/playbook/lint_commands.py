@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from serialfix.playbook import known
-from serialfix.playbook.commandline import CommandLine, Part, comment_of, plain, written_for
+from serialfix.playbook.commandline import CommandLine, Part, Word, comment_of, plain, written_for
 from serialfix.playbook.rules import Hit, Rule, Severity
 from serialfix.windows import shell
 
@@ -34,7 +34,7 @@ def _sc_alias(line: CommandLine) -> Iterator[Hit]:
             )
 
 
-_ALIASES = "where set sort fc curl wget diff dir del copy move ren rd type cd md start kill".split()
+_ALIASES = ["where", "set", "sort", "fc", "curl", "wget", "diff", "dir", "del", "copy", "move", "ren", "rd", "type", "cd", "md", "start", "kill"]
 _CMD_ONLY = re.compile(
     r"(?i)^\s*(?:ver\s*$|if\s+(?:not\s+)?(?:exist|errorlevel)\b|for\s+/|set\s+\w+=|assoc\b|ftype\b)"
     r"|\|\s*find\s|\s(?:&&|\|\|)\s|%(?!\w*\s*\{)\w+%"
@@ -51,7 +51,9 @@ def _alias(line: CommandLine) -> Iterator[Hit]:
             word.start, word.end, f"{word.text} is an alias in PowerShell and takes no /switches"
         )
     elif found := _CMD_ONLY.search(plain(line.text)):
-        yield Hit(*found.span(), f"{found[0].strip()} is for cmd.exe; PowerShell reads it otherwise")
+        yield Hit(
+            *found.span(), f"{found[0].strip()} is for cmd.exe; PowerShell reads it otherwise"
+        )
 
 
 def _comment(line: CommandLine) -> Iterator[Hit]:
@@ -61,9 +63,7 @@ def _comment(line: CommandLine) -> Iterator[Hit]:
     found = re.match(r"\s*(@?rem\b|::|#+)\s?", line.text, re.IGNORECASE)
     assert found is not None  # noqa: S101 - it is a comment
     mark = "# " if line.shell == "powershell" else "REM "
-    yield Hit(
-        found.start(1), found.end(), f"{found[1]} begins no comment in this shell", mark
-    )
+    yield Hit(found.start(1), found.end(), f"{found[1]} begins no comment in this shell", mark)
 
 
 def _braces(line: CommandLine) -> Iterator[Hit]:
@@ -71,7 +71,11 @@ def _braces(line: CommandLine) -> Iterator[Hit]:
         return
     for part in line.parts:
         for word in part.words if part.program == "bcdedit" else ():
-            if word.text.startswith("{") and not word.quote and word.end - word.start == len(word.text):
+            if (
+                word.text.startswith("{")
+                and not word.quote
+                and word.end - word.start == len(word.text)
+            ):
                 yield Hit(
                     word.start,
                     word.end,
@@ -101,13 +105,19 @@ def _asks(line: CommandLine) -> Iterator[Hit]:
         return
     for part in line.parts:
         text = plain(line.text)[part.start : part.end].lstrip("@(")
+        if part.program == "more" and part.operator == "|" and len(part.words) == 1:
+            before = max(each.end for each in line.parts if each.end < part.start)
+            yield Hit(before, part.end, "more: it waits for a key at every page", "")
+            continue
         why = shell.question(text)
         if why is None or why == shell.UNSEEN_WINDOW:
             continue
         fix = next((s for form, s in _ANSWERS if re.match(form, text, re.IGNORECASE)), None)
         if fix is None and re.match(r"(?i)dism\b", text):
             low = shell.bare(text).lower()
-            fix = "".join(f" {each}" for each in ("/NoRestart", "/Quiet") if each.lower() not in low)
+            fix = "".join(
+                f" {each}" for each in ("/NoRestart", "/Quiet") if each.lower() not in low
+            )
         if fix is None and re.match(r"(?i)xcopy\b", text):
             low = shell.bare(text).lower()
             fix = "".join(f" {each}" for each in ("/i", "/y") if not re.search(rf"{each}\b", low))
@@ -229,6 +239,7 @@ _WRONG = tuple(
         (r"(?<=dism )(?=[a-z]:\\)", "/image:", ""),
         (r"(?<=Terminal Services\" /v )KeepAliveTimeout\b", "", "it is a value of the listener"),
         (r"DisplayName\.\*", "", "netsh prints no DisplayName"),
+        (r"(?<=/packagepath:)\S+\.msu\b", "", "dism takes the .cab that is in it"),
     )
 )
 
@@ -289,19 +300,25 @@ def _translated(line: CommandLine) -> Iterator[Hit]:
         if part.program == "net" and part.verb == "localgroup" and len(part.words) > 2:
             word = part.words[2]
             if not word.text.startswith("/"):
-                yield Hit(word.start, word.end, f"the group {word.text} is called otherwise elsewhere")
+                yield Hit(
+                    word.start, word.end, f"the group {word.text} is called otherwise elsewhere"
+                )
         elif part.program == "netsh" and part.verb == "advfirewall":
             for word in part.words[2:]:
                 if re.match(r"(?i)(name|group)=(?!all\b|@)", word.text) and not part.has("add"):
                     said = word.text.partition("=")[2]
-                    yield Hit(word.start, word.end, f"the rule {said} is called otherwise elsewhere")
+                    yield Hit(
+                        word.start, word.end, f"the rule {said} is called otherwise elsewhere"
+                    )
         elif part.program in ("icacls", "cacls") and part.has("/grant", "/deny", "/remove"):
             for word in part.words[2:]:
                 if re.match(r"(?i)(NT AUTHORITY|BUILTIN)\\", word.text) or re.match(
                     r"(?i)(administrators|system|users):", word.text
                 ):
                     yield Hit(
-                        word.start, word.end, f"the account {word.text} is called otherwise elsewhere"
+                        word.start,
+                        word.end,
+                        f"the account {word.text} is called otherwise elsewhere",
                     )
 
 
@@ -361,15 +378,26 @@ def _secret(line: CommandLine) -> Iterator[Hit]:
             )
 
 
+def _written(part: Part) -> tuple[Word, Word, Word | None] | None:
+    """Key, name and data of the value that a command writes."""
+    name = part.value("/v", "-name")
+    if part.program == "reg" and part.verb == "add" and len(part.words) > 2:
+        return (part.words[2], name, part.value("/d")) if name else None
+    if part.program in ("set-itemproperty", "new-itemproperty"):
+        key = part.value("-path")
+        return (key, name, part.value("-value")) if key and name else None
+    return None
+
+
 def _lowers(line: CommandLine) -> Iterator[Hit]:
     for part in line.parts:
         low = " ".join(word.low for word in part.words)
         why = None
-        if part.program == "reg" and part.verb == "add" and len(part.words) > 2:
-            name, data = part.value("/v"), part.value("/d")
-            if name and data and re.fullmatch(r"\d+|0x[0-9a-f]+", data.low):
+        if (value := _written(part)) is not None:
+            key, name, data = value
+            if data is not None and re.fullmatch(r"\d+|0x[0-9a-f]+", data.low):
                 number = int(data.low, 16 if data.low.startswith("0x") else 10)
-                why = known.lowered(part.words[2].text, name.text.strip(), number)
+                why = known.lowered(key.text, name.text.strip(), number)
         elif re.search(r"advfirewall set \w+profiles? state off", low):
             why = "The firewall stays off until it is switched on again, also over a restart."
         elif part.program == "bcdedit" and re.search(
@@ -382,15 +410,14 @@ def _lowers(line: CommandLine) -> Iterator[Hit]:
 
 def _policy(line: CommandLine) -> Iterator[Hit]:
     for part in line.parts:
-        if part.program == "reg" and part.verb == "add" and len(part.words) > 2:
-            key, name = part.words[2], part.value("/v")
-            if name and known.overrides_local(key.text, name.text.strip()):
-                yield Hit(
-                    key.start,
-                    key.end,
-                    f"{name.text} is a policy: where there is none, one is planted that hides the"
-                    " local value",
-                )
+        value = _written(part)
+        if value is not None and known.overrides_local(value[0].text, value[1].text.strip()):
+            yield Hit(
+                value[0].start,
+                value[0].end,
+                f"{value[1].text} is a policy: where there is none, one is planted that hides the"
+                " local value",
+            )
 
 
 def _console(line: CommandLine) -> Iterator[Hit]:

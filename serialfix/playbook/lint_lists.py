@@ -47,7 +47,8 @@ def list_findings(lines: Sequence[tuple[Command, CommandLine]]) -> Iterator[Find
         hives = {
             found[2].upper()
             for found in _HIVE.finditer(text)
-            if known.loaded_hive(found[0]) or found[2].upper() in {*loaded, *gone}
+            if known.loaded_hive(found[0])
+            or found[2].upper() in {*loaded, *gone}
             or verb in ("load", "unload")
         }
         for hive in sorted(hives):

@@ -142,7 +142,10 @@ class PlaybookLint:
             return
         names = at(wish, "values")
         words = {name: at(wish, name) for name in ("key", "value", "data", "policy_twin")}
-        nodes = [*words.items(), *((None, each) for each in (names.children.values() if names else ()))]
+        nodes = [
+            *words.items(),
+            *((None, each) for each in (names.children.values() if names else ())),
+        ]
         for name, node in nodes:
             if node is None or not isinstance(node.data, str) or node.data == "":
                 continue
@@ -155,9 +158,7 @@ class PlaybookLint:
     def _letters(self, node: Node, *, key: bool, data: bool) -> Iterator[Finding]:
         text = str(node.data)
         if (found := _QUOTED.match(text)) and not data:
-            yield self._finding(
-                _BY_ID["SF010"], node, f"{text} stands in single quotes", found[1]
-            )
+            yield self._finding(_BY_ID["SF010"], node, f"{text} stands in single quotes", found[1])
             return
         if text != text.strip() and not data:
             yield self._finding(
@@ -275,7 +276,9 @@ class PlaybookLint:
         """Key, name, data and place of every value that is written."""
         for step in self.steps:
             wish = at(step, "registry")
-            key, value, data = (at(wish, part) if wish else None for part in ("key", "value", "data"))
+            key, value, data = (
+                at(wish, part) if wish else None for part in ("key", "value", "data")
+            )
             if key and value and data and isinstance(key.data, str) and isinstance(value.data, str):
                 yield key.data, value.data, data.data, value
 

@@ -70,12 +70,14 @@ def _single_quotes(line: CommandLine) -> Iterator[Hit]:
                     " and another name or data is written, with success",
                     dressed(word.text),
                 )
-    for found in re.finditer(r"(?<=\w=)'([^']*)'", _blot(line)):
-        yield Hit(
-            *found.span(),
-            f"'{found[1]}' in single quotes: to cmd.exe they are a part of the text",
-            f'"{found[1]}"',
-        )
+        if part.program not in ("netsh", "sc", "net"):
+            continue
+        for found in re.finditer(r"(?<=\w=)'([^']*)'", _blot(line)):
+            yield Hit(
+                *found.span(),
+                f"'{found[1]}' in single quotes: to cmd.exe they are a part of the text",
+                f'"{found[1]}"',
+            )
 
 
 def _quoted_line(line: CommandLine) -> Iterator[Hit]:
@@ -155,16 +157,18 @@ def _hexadecimal(line: CommandLine) -> Iterator[Hit]:
     for part in line.parts:
         kind = part.value("/t", "-type", "-propertytype")
         data = part.value("/d", "-value")
-        if kind is None or data is None or kind.low.rstrip(",") not in (*_NUMBERS, "dword", "qword"):
+        if (
+            kind is None
+            or data is None
+            or kind.low.rstrip(",") not in (*_NUMBERS, "dword", "qword")
+        ):
             continue
         text, bits = data.text, 64 if "qword" in kind.low else 32
         if re.fullmatch(r"\d+|0[xX][0-9a-fA-F]+", text):
             if int(text, 0 if text[:2] in ("0x", "0X") else 10) >> bits:
                 yield Hit(data.start, data.end, f"{text} does not fit in {bits} bits")
         elif re.fullmatch(r"[0-9a-fA-F]+", text):
-            yield Hit(
-                data.start, data.end, f"{text} is refused: hexadecimal needs 0x", f"0x{text}"
-            )
+            yield Hit(data.start, data.end, f"{text} is refused: hexadecimal needs 0x", f"0x{text}")
         elif text == "-1":
             fix = "0x" + "f" * (bits // 4)
             yield Hit(data.start, data.end, "-1 is refused: numbers have no sign", fix)
@@ -177,7 +181,9 @@ def _blanks(line: CommandLine) -> Iterator[Hit]:
         words = part.words
         for first, last in _split_names(part):
             raw = " ".join(word.text for word in words[first : last + 1])
-            prefix, _, rest = raw.rpartition("=") if raw.partition("=")[0].isalpha() else ("", "", "")
+            prefix, _, rest = (
+                raw.rpartition("=") if raw.partition("=")[0].isalpha() else ("", "", "")
+            )
             fix = f'{prefix}="{rest}"' if prefix else f'"{raw}"'
             yield Hit(
                 words[first].start,
@@ -196,7 +202,7 @@ def _split_names(part: Part) -> Iterator[tuple[int, int]]:
             at += 1
         return at
 
-    if part.program == "reg" and last > 2 and not words[2].quote:
+    if part.verb in ("add", "delete", "query") and last > 2 and not words[2].quote:
         if re.match(r"(?i)HK\w+\\", words[2].text) and (end := until(2, r"/\w+$")) > 2:
             if "\\" in words[end].text or end - 2 < 4:
                 yield 2, end
@@ -240,8 +246,12 @@ def _two_commands(line: CommandLine) -> Iterator[Hit]:
         for before, word in zip(words[1:], words[2:], strict=False):
             if word.quote or before.low in ("/c", "do", "-c", "-command", "/k", "/d", "/v"):
                 continue
-            if line.shell == "powershell" and CMDLET.match(word.text) and CMDLET.match(words[0].text):
-                second = before.text[0] not in "-=({" and before.text[-1] not in "=({,"
+            if line.shell == "powershell" and CMDLET.match(word.text):
+                second = (
+                    any(CMDLET.match(each.text) for each in words if each.end < word.start)
+                    and before.text[0] not in "=({"
+                    and before.text[-1] not in "=({,"
+                )
             else:
                 second = any(start == 0 for start, _ in in_sentence(text[word.start :])) and (
                     word.low.removesuffix(".exe") not in ("net", "query", "reg", "sc")

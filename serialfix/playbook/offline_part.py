@@ -20,7 +20,9 @@ _OFFLINE = re.compile(
     | (?<![\w:/"'])["']?(?:[D-Z]|<[^<>]*>|<<[^<>]*>):(?=\\|\s+/|\s*$|EFI|\s+boot)
     | (?<=wim:)[A-Z]: | \bmanage-bde\b """
 )
-_ONLINE = re.compile(r"(?i)\bCurrentControlSet\b|\bHK(?:LM|EY_LOCAL_MACHINE):?\\(?:SYSTEM|SOFTWARE)\\")
+_ONLINE = re.compile(
+    r"(?i)\bCurrentControlSet\b|\bHK(?:LM|EY_LOCAL_MACHINE):?\\(?:SYSTEM|SOFTWARE)\\"
+)
 
 
 def marked(text: str) -> bool | None:
@@ -67,7 +69,9 @@ class Sides:
             within = [
                 mark
                 for each, mark in self.marks
-                if mark is not None and each.line < command.line and self._under(each.section, above)
+                if mark is not None
+                and each.line < command.line
+                and self._under(each.section, above)
             ]
             if within and headings[above].level > 1:
                 return bool(within[-1])
@@ -96,7 +100,7 @@ def differences(
     online: Iterable[Wanted], offline: Iterable[tuple[Wanted, str]]
 ) -> Iterator[Difference]:
     """Where the offline part says something else, or less, than the online part."""
-    wanted = {_end(each): each.body for each in online if each.kind == "registry"}
+    wanted = {_end(each): each.body for each in values_of(online)}
     found: dict[tuple[str, str], dict[str, object]] = {}
     sets: dict[tuple[str, str], set[str]] = {}
     names: dict[tuple[str, str], tuple[str, str]] = {}
@@ -112,18 +116,37 @@ def differences(
     for end, body in found.items():
         if end not in wanted:
             yield Difference(*names[end], f"only offline, {_shown(body)}")
-        elif (body.get("type"), body.get("data")) != (
-            wanted[end].get("type"), wanted[end].get("data")
-        ):  # fmt: skip
-            yield Difference(
-                *names[end], f"{_shown(body)} offline, {_shown(wanted[end])} online"
-            )
+        elif _shown(body).lower() != _shown(wanted[end]).lower():
+            yield Difference(*names[end], f"{_shown(body)} offline, {_shown(wanted[end])} online")
         if sets[end] != {""} and (missing := every - sets[end]):
             missed = ", ".join(f"ControlSet00{each}" for each in sorted(missing))
             yield Difference(*names[end], f"not in {missed}")
     for end, body in wanted.items():
         if end not in found:
             yield Difference(str(body["key"]), str(body["value"]), "only online")
+
+
+_STARTS = {"auto": 2, "delayed-auto": 2, "demand": 3, "disabled": 4}
+_TYPES = {"own": 16, "share": 32}
+
+
+def values_of(online: Iterable[Wanted]) -> Iterator[Wanted]:
+    """Steps as the registry values that they amount to; those of a service stand in its key."""
+    for each in online:
+        if each.kind == "registry":
+            yield each
+        if each.kind != "service":
+            continue
+        key = f"{known.SERVICES}\\{each.body['name']}"
+        values = {
+            "Start": ("REG_DWORD", _STARTS.get(each.body.get("start", ""))),
+            "Type": ("REG_DWORD", _TYPES.get(each.body.get("type", ""))),
+            "ObjectName": ("REG_SZ", each.body.get("account")),
+        }
+        for value, (kind, data) in values.items():
+            if data is not None:
+                body = {"key": key, "value": value, "type": kind, "data": data}
+                yield Wanted("registry", body, value)
 
 
 def _end(wanted: Wanted) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from serialfix.playbook import known
-from serialfix.playbook.commandline import CommandLine, Part, plain
+from serialfix.playbook.commandline import PROGRAMS, CommandLine, Part, plain
 from serialfix.windows import shell
 
 
@@ -111,6 +111,7 @@ _INBOUND = {
     "blockinboundalways": "block_always",
     "allowinbound": "allow",
 }
+_FILTERS = ("find", "findstr", "sort")
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 _PLACEHOLDER = re.compile(r"<[^<>]+>|\$\{\w+\}")
 
@@ -138,9 +139,9 @@ def translate(line: CommandLine) -> list[Result]:
         return [Unknown("it writes a file")]
     if len(line.parts) == 1 and (how := _PROGRAMS.get(part.program)) is not None:
         return list(how(part)) or [_NO_KIND]
-    if _READS.match(text):
+    if _READS.match(text) and all(each.program in _FILTERS for each in line.parts[1:]):
         return [_look(text)]
-    return [Unknown("what it does is not known") if len(line.parts) == 1 else _NO_KIND]
+    return [_NO_KIND if part.program in PROGRAMS else Unknown("what it does is not known")]
 
 
 def _look(command: str, name: str = "") -> Result:
@@ -208,7 +209,8 @@ def _reg(part: Part) -> Iterator[Result]:
         case "delete":
             yield Unknown("it deletes a key with all that is in it")
         case "query":
-            yield _look(_typed_line(part), f"look-{kebab(name.text if name else key)}")
+            about = name.text if name else key.rpartition("\\")[2]
+            yield _look(_typed_line(part), f"look-{kebab(about)}")
         case "export" | "save":
             yield NoStep("the former values are kept by every run")
 
@@ -452,7 +454,7 @@ def _rule_cmdlet(part: Part) -> Iterator[Result]:
     yield from _rules(name or next(iter(words.placed), None), group, wanted == "true")
 
 
-def _restart(part: Part) -> Iterator[Result]:  # noqa: ARG001
+def _restart(part: Part) -> Iterator[Result]:
     yield Restart()
 
 
