@@ -97,6 +97,8 @@ _COMMENT = {
 }
 
 _NOT_BEFORE = r"(?<![A-Za-z0-9_.\\/$%-])"
+_OPENS = r"(?:[/-]+[A-Za-z?]|[\"']?[A-Za-z]:(?:\\|\s)|[\"']?%\w+%|<+\w|\d{1,3}\.\d)"
+"""How the arguments of programs begin that take switches and paths."""
 _IN_SENTENCE = re.compile(
     _NOT_BEFORE
     + "(?:"
@@ -106,7 +108,7 @@ _IN_SENTENCE = re.compile(
                 rf"{name}(?:\.exe)?\s+(?:{verbs})(?![A-Za-z0-9_-])"
                 for name, verbs in _VERBS.items()
             ),
-            rf"(?:{'|'.join(_SWITCHED)})(?:\.exe|\.vbs)?\s+[/-]+[A-Za-z?]",
+            rf"(?:{'|'.join(_SWITCHED)})(?:\.exe|\.vbs)?\s+{_OPENS}",
             r"telnet\s+(?:<[^<>]+>|[\w.-]+)\s+\d",
             r"(?:net|nslookup|ping|w32tm|procmon)\s+[/-][A-Za-z?]",
             rf"(?:{'|'.join(name for name in _ALONE if name != 'bcdedit')})(?![\w.-])",

@@ -32,6 +32,7 @@ PLACEHOLDER = re.compile(
 _QUOTES_NEEDED = re.compile(r"[\s&|<>()^;,=%!]|^$")
 _NAMED = re.compile(r"(?i)-(?:path|literalpath|name|displayname|service\w*|providername|logname)$")
 _NO_NAMES = ("echo", "find", "findstr", "for", "rem", "if", "set", "type", "wmic")
+_GAPPED = re.compile(r"(?:[0-9a-fA-F]{2}[\s,:-]+)+[0-9a-fA-F]{2}")
 _NUMBERS = ("reg_dword", "reg_qword", "reg_dword_big_endian")
 
 
@@ -157,11 +158,12 @@ def _hexadecimal(line: CommandLine) -> Iterator[Hit]:
     for part in line.parts:
         kind = part.value("/t", "-type", "-propertytype")
         data = part.value("/d", "-value")
-        if (
-            kind is None
-            or data is None
-            or kind.low.rstrip(",") not in (*_NUMBERS, "dword", "qword")
-        ):
+        if kind is None or data is None:
+            continue
+        if kind.low in ("reg_binary", "binary") and _GAPPED.fullmatch(data.text):
+            bare = re.sub(r"[^0-9a-fA-F]", "", data.text)
+            yield Hit(data.start, data.end, "binary data is pairs of digits without gaps", bare)
+        if kind.low.rstrip(",") not in (*_NUMBERS, "dword", "qword"):
             continue
         text, bits = data.text, 64 if "qword" in kind.low else 32
         if re.fullmatch(r"\d+|0[xX][0-9a-fA-F]+", text):

@@ -245,14 +245,21 @@ def test_a_secret_is_found_where_it_stands(line: str, secret: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "line", [r"net use \\srv\share /user:bob *", "netdom join A /domain:b /passwordd:*"]
+)
+def test_a_star_is_no_secret_but_a_question(line: str) -> None:
+    found = {each.rule.name for each in lint(f"{line}\nver\n", file="a.txt")}
+    assert "asks" in found
+    assert "secret" not in found
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "net user bob /active:yes",
         "net user bob",
         "net user",
         r"net use Z: \\srv\share",
-        r"net use \\srv\share /user:bob *",
-        "netdom join A /domain:b /passwordd:*",
         r'find ":3389 " a.txt',
         'netstat -ano | find ":3389 "',
         r'reg add HKLM\A /v B /t REG_SZ /d "it\'s a text" /f',
@@ -343,8 +350,9 @@ def test_what_the_loader_refuses_is_told_once_and_by_its_place() -> None:
     text = "schema: 1\nname: a\nversion: '1'\ntitle: t\nsymptom: [s]\nrestart: sometimes\nsteps: []\n"
     found = [(each.line, each.column) for each in lint(text, file="a.yaml") if each.rule.id == "SF001"]
     assert found == [(5, 1), (6, 10), (7, 8)]
-    (only,) = lint("a: [", file="x/a.yaml")
-    assert (only.rule.id, only.line) == ("SF001", 1)
+    (only,) = lint("a: [\n", file="x/a.yaml")
+    assert (only.rule.id, only.line, only.message) == ("SF001", 2, only.message)
+    assert only.message.startswith("not YAML")
 
 
 def test_line_ends_and_marks_stay() -> None:
