@@ -205,15 +205,16 @@ class _Reader:
             if row.strip():
                 indent = len(row) - len(row.lstrip())
                 prompt = PROMPT.match(row[indent:])
-                at = self._code(at, indent + (prompt.end() if prompt else 0), label) - 1
+                column = indent + (prompt.end() if prompt else 0)
+                at = self._code(at, column, label, fenced=True) - 1
             at += 1
         self.block += 1
         return at + 1
 
-    def _code(self, at: int, column: int, label: Shell | None) -> int:
+    def _code(self, at: int, column: int, label: Shell | None, *, fenced: bool = False) -> int:
         """A line of code, with the lines that go on with it; gives the next row."""
         text, rows = self.rows[at][column:].rstrip(), 1
-        if self.last_code != at - 1 and label is None:
+        if self.last_code != at - 1 and not fenced:
             self.block += 1
         while re.search(r"(?<=\s)[\^`]$", text) and at + rows < len(self.rows):
             text = f"{text[:-1].rstrip()} {self.rows[at + rows].strip()}"

@@ -24,11 +24,10 @@ LOOKALIKES = {
     "\uff0f": "/",
     "\uff3c": "\\",
 }
-"""What word processors and translators put in place of what a shell reads (catalogue.md §4.6 T3)."""
+"""What word processors put in place of what a shell reads (catalogue.md §4.6 T3)."""
 _PLAIN = str.maketrans(LOOKALIKES)
 
-# What must follow a program's name before a sentence is believed to give a command. `$` stands for
-# nothing at all: these are commands by themselves.
+# What must follow a program's name before a sentence is believed to give a command.
 _VERBS = {
     "reg": "add|delete|query|export|import|load|unload|save|restore|copy|compare",
     "sc": "query|queryex|config|start|stop|qc|create|delete|failure|enumdepend|pause|continue",
@@ -91,7 +90,7 @@ _PATH = re.compile(
 )
 PROMPT = re.compile(r"\s*(?:(?:PS )?[A-Za-z]:\\[^<>|\"]*>|SAC>|PS>)[ \t]*(?=\S)")
 """A prompt that was copied with the command."""
-_COMMENT = {
+_COMMENT: dict[Shell, re.Pattern[str]] = {
     "cmd": re.compile(r"\s*@?(?:rem(?:\s|$)|::)", re.IGNORECASE),
     "powershell": re.compile(r"\s*#"),
 }
@@ -241,7 +240,7 @@ def _word(token: re.Match[str]) -> Word:
 
 def comment_of(text: str) -> Shell | None:
     """The shell whose comment this line is."""
-    return next((shell for shell, form in _COMMENT.items() if form.match(text)), None)  # type: ignore[return-value]
+    return next((shell for shell, form in _COMMENT.items() if form.match(text)), None)
 
 
 def written_for(text: str) -> Shell | None:
@@ -258,7 +257,7 @@ def is_command(text: str) -> bool:
 
 
 def in_sentence(text: str) -> Iterator[tuple[int, int]]:
-    """Where commands stand in a sentence: they end where nothing looks like an argument any more."""
+    """Where commands stand in a sentence: they end where nothing looks like an argument."""
     text, at = plain(text), 0
     while True:
         found = _IN_SENTENCE.search(text, at)
@@ -287,6 +286,7 @@ _POSITIONAL = {"reg": 2, "sc": 2, "net": 2, "netdom": 1, "query": 1, "wmic": 2, 
 _VALUED = re.compile(r"(?:/(?:v|t|d|f|se|fi|pid|im|m)|-[A-Za-z]\w+)$", re.IGNORECASE)
 _BARE_SWITCHES = {"reg": ("/f", "/s", "/y", "/ve")}
 _BCD_VALUES = {"/set": 3, "/deletevalue": 2, "/enum": 1, "/ems": 2, "/debug": 2, "/emssettings": 2}
+_SENTENCE_END = re.compile(r"[.,;!?)*`]$|(?<!^.):$|[^\x00-\x7f]$")
 _TAIL = re.compile(r"[^\x00-\x7f].*$|[.,;:!?)\]*`_]+$")
 
 
@@ -302,9 +302,8 @@ def _end(text: str, found: re.Match[str]) -> int:
     free = 0
     for at, word in enumerate(tokens[1:], 1):
         before = tokens[at - 1]
-        if not before.quote and at > 1 and re.search(r"[.,;:!?)*`]$|[^\x00-\x7f]$", before.text):
-            if not (program == "sc" and before.text.endswith(":")):
-                break
+        if not before.quote and at > 1 and _SENTENCE_END.search(before.text):
+            break
         valued = (
             _VALUED.match(before.text) is not None
             and before.low not in _BARE_SWITCHES.get(program, ())

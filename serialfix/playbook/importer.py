@@ -434,7 +434,7 @@ class _Import:
         return {"id": draft.id, "why": draft.why, draft.wanted.kind: body}
 
     def _restart(self, drafts: Iterable[_Draft]) -> str:
-        """Whether the VM restarts: the article says so in words that are not read, the values do."""
+        """Whether the VM restarts: its values tell; the article's words are not read."""
         waits = any(
             (
                 draft.wanted.kind == "registry"
@@ -466,7 +466,7 @@ class _Import:
         """The comments at the end of the file."""
         offline = [entry.line for entry in self.entries if entry.fate is Fate.OFFLINE]
         if offline:
-            yield f"Offline part of {self.source} (no steps; see `serialfix playbook show --offline`):"
+            yield f"Offline part of {self.source}, for a disk that is attached elsewhere:"
             yield from _wrapped(f"  {_lines_of(offline)}").splitlines()
         unknown = sorted(
             (entry for entry in self.entries if entry.fate is Fate.UNKNOWN),

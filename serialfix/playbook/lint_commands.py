@@ -34,7 +34,26 @@ def _sc_alias(line: CommandLine) -> Iterator[Hit]:
             )
 
 
-_ALIASES = ["where", "set", "sort", "fc", "curl", "wget", "diff", "dir", "del", "copy", "move", "ren", "rd", "type", "cd", "md", "start", "kill"]
+_ALIASES = [
+    "where",
+    "set",
+    "sort",
+    "fc",
+    "curl",
+    "wget",
+    "diff",
+    "dir",
+    "del",
+    "copy",
+    "move",
+    "ren",
+    "rd",
+    "type",
+    "cd",
+    "md",
+    "start",
+    "kill",
+]
 _CMD_ONLY = re.compile(
     r"(?i)^\s*(?:ver\s*$|if\s+(?:not\s+)?(?:exist|errorlevel)\b|for\s+/|set\s+\w+=|assoc\b|ftype\b)"
     r"|\|\s*find\s|\s(?:&&|\|\|)\s|%(?!\w*\s*\{)\w+%"
@@ -174,9 +193,10 @@ _LONG = re.compile(
     r"""(?ix) ^\s*(?: bcdedit(?:\.exe)?(?:\s+/store\s+\S+)?(?:\s+/enum(?:\s+/v|\s+all)?)?\s*$
     | netsh\s+advfirewall\s+show\s+allprofiles(?!\s+state) | netsh\s.*name=\"?all\b
     | netsh\s+int\w*\s+ip\s+show\s+config\s*$
-    | netstat\s | reg\s+query\s(?=.*\s/s\b)(?!.*\s/f\b) | systeminfo\b | route\s+print | ipconfig\s+/all
+    | netstat\s | reg\s+query\s(?=.*\s/s\b)(?!.*\s/f\b) | systeminfo\b | route\s+print
+    | ipconfig\s+/all | wevtutil\s+qe\b(?!.*/c:\d)
     | icacls\s(?=.*\s/t\b)(?!.*/save\b) | takeown\s(?=.*\s/r\b) | cscript\s.*/dl[iv]\b | driverquery
-    | tasklist\b(?!.*\s/fi\b) | get-winevent\b | get-eventlog\b(?!.*-newest) | wevtutil\s+qe\b(?!.*/c:\d)
+    | tasklist\b(?!.*\s/fi\b) | get-winevent\b | get-eventlog\b(?!.*-newest)
     | sc\s+query\s*$ | net\s+start\s*$ | dism\s.*/get-(?:packages|features) | gpresult\s )"""
 )
 
@@ -290,9 +310,10 @@ def _extra_word(line: CommandLine) -> Iterator[Hit]:
 
 def _oldest(line: CommandLine) -> Iterator[Hit]:
     for part in line.parts:
-        if part.program == "wevtutil" and part.verb in ("qe", "query-events"):
-            if any(word.low.startswith("/c:") for word in part.words) and not part.has("/rd:true"):
-                yield Hit(part.end, part.end, "without /rd:true it gives the oldest", " /rd:true")
+        asked = part.program == "wevtutil" and part.verb in ("qe", "query-events")
+        counted = any(word.low.startswith("/c:") for word in part.words)
+        if asked and counted and not part.has("/rd:true"):
+            yield Hit(part.end, part.end, "without /rd:true it gives the oldest", " /rd:true")
 
 
 def _translated(line: CommandLine) -> Iterator[Hit]:
@@ -479,7 +500,7 @@ RULES = (
         "SF032", "cmd-in-powershell", _W, "cmd.exe's own ways within PowerShell",
         "Names such as where, set, dir, curl are aliases of other things in PowerShell; %X%, &&,"
         " if exist and find \"x\" mean something else there.",
-        'netstat -ano | find ":3389 "', shell="powershell", check=_alias,
+        'netstat -ano | find ":3389 "', reader="powershell", check=_alias,
     ),
     Rule(
         "SF033", "comment", _W, "A comment of the other shell",
@@ -582,14 +603,16 @@ RULES = (
     Rule(
         "SF061", "bcd-extra", _E, "bcdedit /deletevalue with a value",
         "It takes the name of an element only; with more it prints its usage.",
-        "bcdedit /deletevalue {default} safeboot dsrepair", "bcdedit /deletevalue {default} safeboot",
+        "bcdedit /deletevalue {default} safeboot dsrepair",
+        "bcdedit /deletevalue {default} safeboot",
         True, check=_extra_word,
     ),
     Rule(
         "SF062", "rule-id", _E, "A rule's id given as its displayed name",
         "-DisplayName compares what is shown, which is translated; -Name compares the id.",
         'Enable-NetFirewallRule -DisplayName "RemoteDesktop-UserMode-In-TCP"',
-        'Enable-NetFirewallRule -Name "RemoteDesktop-UserMode-In-TCP"', True, "powershell", _rule_id,
+        'Enable-NetFirewallRule -Name "RemoteDesktop-UserMode-In-TCP"',
+        True, "powershell", _rule_id,
     ),
     Rule(
         "SF063", "translated-name", _N, "A name that is translated",

@@ -18,7 +18,7 @@ NOT_UNLOADED = Rule(
     "reg add HKLM\\BROKENSYSTEM\\ControlSet001\\Services\\Acme /v Start /t REG_DWORD /d 2 /f",
 )  # fmt: skip
 AFTER_UNLOAD = Rule(
-    "SF081", "hive-gone", Severity.ERROR, "A hive that is used after it was unloaded, or loaded twice",
+    "SF081", "hive-gone", Severity.ERROR, "A hive that is used when it is gone, or loaded twice",
     "The key is not there any more; reg add would make a new one that belongs to no disk. A second"
     " reg load of the same name is refused.",
     "reg unload HKLM\\BROKENSYSTEM\n"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import pairwise
 
 from serialfix.playbook.commandline import (
     CMDLET,
@@ -51,7 +52,7 @@ def names_of(part: Part) -> Iterator[Word]:
     words = part.words
     if part.program in ("reg", "sc", "net") and len(words) > 2:
         yield words[2]
-    for before, word in zip(words, words[1:], strict=False):
+    for before, word in pairwise(words):
         if before.low in ("/v", "obj=") or _NAMED.match(before.text):
             yield word
 
@@ -204,26 +205,33 @@ def _split_names(part: Part) -> Iterator[tuple[int, int]]:
             at += 1
         return at
 
-    if part.verb in ("add", "delete", "query") and last > 2 and not words[2].quote:
-        if re.match(r"(?i)HK\w+\\", words[2].text) and (end := until(2, r"/\w+$")) > 2:
-            if "\\" in words[end].text or end - 2 < 4:
-                yield 2, end
-    if part.program == "net" and part.verb in ("start", "stop") and last > 2:
-        if (end := until(2, "/")) > 2:
+    begins = words[2].text if last > 2 and not words[2].quote else ""
+    if part.program == "reg" and part.verb in ("add", "delete", "query"):
+        end = until(2, r"/\w+$")
+        if re.match(r"(?i)HK\w+\\", begins) and end > 2 and ("\\" in words[end].text or end < 6):
             yield 2, end
+    elif part.program == "net" and part.verb in ("start", "stop") and begins and until(2, "/") > 2:
+        yield 2, until(2, "/")
     for at, word in enumerate(words[:last]):
-        value = words[at + 1]
-        if value.quote:
-            continue
-        if part.program == "reg" and word.low == "/v" and (end := until(at + 1, "/")) > at + 1:
+        end = at
+        match part.program, word.low:
+            case "reg", "/v":
+                end = until(at + 1, "/")
+            case "sc", "obj=":
+                end = min(at + 2, last) if "\\" not in words[at + 1].text else at
+                end = end if "\\" in words[end].text and not words[end].quote else at
+            case "netsh", text if re.match(r"(?:name|group)=[^\"]+$", text) and _bare(word):
+                end = until(at, r"\w+=|new$|dir$|verbose$") + 1
+                if end > at + 1:
+                    yield at, end - 1
+                continue
+        if end > at + 1 and not words[at + 1].quote:
             yield at + 1, end
-        if part.program == "sc" and word.low == "obj=" and "\\" not in value.text:
-            if at + 2 <= last and "\\" in words[at + 2].text:
-                yield at + 1, at + 2
-        named = re.match(r"(?i)(?:name|group)=[^\"]+$", word.text)
-        if part.program == "netsh" and named and word.end - word.start == len(word.text):
-            if (end := until(at, r"\w+=|new$|dir$|verbose$")) > at:
-                yield at, end
+
+
+def _bare(word: Word) -> bool:
+    """It stands there without any quotes."""
+    return word.end - word.start == len(word.text)
 
 
 def _backslash(line: CommandLine) -> Iterator[Hit]:
@@ -245,7 +253,7 @@ def _two_commands(line: CommandLine) -> Iterator[Hit]:
         words = part.words
         if part.program in ("for", "echo", "rem", "if", "start", "call", "cmd", "powershell"):
             continue
-        for before, word in zip(words[1:], words[2:], strict=False):
+        for before, word in pairwise(words[1:]):
             if word.quote or before.low in ("/c", "do", "-c", "-command", "/k", "/d", "/v"):
                 continue
             if line.shell == "powershell" and CMDLET.match(word.text):
@@ -288,9 +296,9 @@ def _placeholders(line: CommandLine) -> Iterator[Hit]:
 def _missing_pipe(line: CommandLine) -> Iterator[Hit]:
     for part in line.parts:
         for word, after in zip(part.words[1:], part.words[2:], strict=False):
-            if word.low in ("find", "findstr") and not word.quote and part.program != "where":
-                if after.quote or after.text.startswith("/"):
-                    yield Hit(word.start, word.start, f"no | before {word.text}", "| ")
+            filters = word.low in ("find", "findstr") and not word.quote
+            if filters and part.program != "where" and (after.quote or after.text[:1] == "/"):
+                yield Hit(word.start, word.start, f"no | before {word.text}", "| ")
 
 
 def _percent(line: CommandLine) -> Iterator[Hit]:
@@ -388,7 +396,7 @@ RULES = (
     ),
     Rule(
         "SF018", "quoted-command", _E, "A whole command in single quotes",
-        "To PowerShell it is a text, which it prints; to cmd.exe a program with a quote in its name.",
+        "To PowerShell it is a text, which it prints; to cmd.exe a program with such a name.",
         "'Remove-Computer -WorkgroupName WG -Force'", "Remove-Computer -WorkgroupName WG -Force",
         True, "powershell", _quoted_line,
     ),
@@ -426,7 +434,7 @@ RULES = (
     Rule(
         "SF024", "not-expanded", _W, "A variable in single quotes",
         "PowerShell expands variables within double quotes only.",
-        "Get-ChildItem | where {$_.Subject -eq 'DC=$name'}", shell="powershell",
+        "Get-ChildItem | where {$_.Subject -eq 'DC=$name'}", reader="powershell",
         check=_unexpanded,
     ),
     Rule(

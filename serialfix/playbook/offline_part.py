@@ -16,7 +16,8 @@ from serialfix.playbook.translate import Wanted
 
 _OFFLINE = re.compile(
     r"""(?ix) \b(?:HKLM|HKU|HKEY_\w+):?\\\w*(?:broken|repair|offline)\w* | \breg\s+(?:load|unload)\b
-    | (?<![:\w])HK\w+:?\\(?!SYSTEM\\)\w+\\ControlSet00 | /store\s | /image: | /offwindir | /offbootdir
+    | (?<![:\w])HK\w+:?\\(?!SYSTEM\\)\w+\\ControlSet00 | /store\s | /image:
+    | /offwindir | /offbootdir
     | (?<![\w:/"'])["']?(?:[D-Z]|<[^<>]*>|<<[^<>]*>):(?=\\|\s+/|\s*$|EFI|\s+boot)
     | (?<=wim:)[A-Z]: | \bmanage-bde\b """
 )
@@ -60,7 +61,7 @@ class Sides:
         return self._above(command)
 
     def _above(self, command: Command) -> bool:
-        """A section without any mark belongs to the one that it stands in, if that began offline."""
+        """A section without any mark belongs to the one that it stands in."""
         headings, section = self.article.headings, command.section
         while section >= 0:
             above = headings[section].above

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from serialfix.playbook.commandline import CommandLine
+from serialfix.playbook.commandline import CommandLine, Shell
 
 
 class Severity(StrEnum):
@@ -46,7 +46,8 @@ class Rule:
     bad: str
     good: str = ""
     fixed: bool = False
-    shell: str = "cmd"
+    reader: Shell = "cmd"
+    """The shell that the examples are for."""
     check: LineCheck | None = None
     """For rules about single command lines."""
 

@@ -490,11 +490,12 @@ _PROGRAMS: Mapping[str, Callable[[Part], Iterator[Result]]] = {
 }
 _READS = re.compile(
     r"""(?ix)\s*(?: reg(?:\.exe)?\s+query | sc(?:\.exe)?\s+(?:query|queryex|qc|enumdepend)
-    | netstat | qwinsta | quser | query\s+(?:session|user) | tasklist | bcdedit(?:\s+/enum\b[^|]*)?\s*(?:\||$)
-    | netsh\s+(?!.*\b(?:set|add|delete|reset)\b).*\bshow\b | ipconfig(?:\s+/all)?\s*(?:\||$) | systeminfo
+    | netstat | qwinsta | quser | query\s+(?:session|user) | tasklist
+    | bcdedit(?:\s+/enum\b[^|]*)?\s*(?:\||$) | ipconfig(?:\s+/all)?\s*(?:\||$) | systeminfo
+    | netsh\s+(?!.*\b(?:set|add|delete|reset)\b).*\bshow\b | dsregcmd\s+/status
     | wevtutil\s+(?:qe|gl|el|query-events|get-log)\b | ver\s*$ | set\s*\| | whoami | hostname\s*$
     | nslookup\s+\S | ping\s | route\s+print | gpresult | driverquery | getmac | nbtstat
     | cscript\s.*slmgr\.vbs\s+/dl[iv] | wmic\s.*\bget\b | dism\s.*/get-\w+ | net\s+user\s[^/]*\|
-    | icacls\s+\S+\s*$ | dir\s | w32tm\s+/query | nltest\s+/(?:dsgetdc|sc_query) | dsregcmd\s+/status
+    | icacls\s+\S+\s*$ | dir\s | w32tm\s+/query | nltest\s+/(?:dsgetdc|sc_query)
     )"""
 )

@@ -124,7 +124,9 @@ _ASKING: Mapping[str, re.Pattern[str]] = {
         "without /d it asks for folders that it cannot read": (
             r"takeown(\.exe)?\b(?=.*\s/r\b)(?!.*\s/d\b)"
         ),
-        "it asks whether to log off or restart": r"gpupdate(\.exe)?\b(?=.*\s/(force|logoff|boot)\b)",
+        "it asks whether to log off or restart": (
+            r"gpupdate(\.exe)?\b(?=.*\s/(force|logoff|boot)\b)"
+        ),
         "it asks for a password": (
             r"net1?(\.exe)?\s+user\s.*\*|runas\b|net1?(\.exe)?\s+use\s.*\s\*"
             r"|cmdkey\b(?=.*\s/pass(\s|$))|netdom\b(?=.*:\*)"

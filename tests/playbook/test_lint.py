@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serialfix.playbook import lint_commands, lint_lists, lint_steps, lint_text
 from serialfix.playbook.library import playbook_files
 from serialfix.playbook.lint import RULES, fixed, kind_of, lint, rule_named
 from serialfix.playbook.load import load_playbook
@@ -28,7 +29,7 @@ def ids(text: str, file: str) -> set[str]:
 def file_for(rule: Rule) -> str:
     if rule.id in ("SF001", "SF002") or rule.id >= "SF090":
         return "a.yaml"
-    return {"cmd": "list.txt", "powershell": "a.ps1"}[rule.shell]
+    return {"cmd": "list.txt", "powershell": "a.ps1"}[rule.reader]
 
 
 def whole(rule: Rule, text: str) -> str:
@@ -59,6 +60,9 @@ def test_a_rule_finds_its_example_and_repairs_it_as_it_says(rule: Rule) -> None:
 def test_numbers_and_names_are_each_of_one_rule() -> None:
     assert len({rule.id for rule in RULES}) == len({rule.name for rule in RULES}) == len(RULES)
     assert all(rule.title and rule.why and rule.bad for rule in RULES)
+    parts = (lint_text.RULES, lint_commands.RULES, lint_lists.LIST_RULES, lint_steps.RULES)
+    assert sum(map(len, parts)) == len(RULES)
+    assert all(rule.check is not None for rule in (*lint_text.RULES, *lint_commands.RULES))
     assert rule_named("sf010") is rule_named("single-quotes") is not None
     assert rule_named("SF999") is None
 
@@ -70,14 +74,19 @@ DEFECTS = [
     ("I3", rf'REG ADD "{LST}" /v MaxInstanceCount /t REG_DWORD /d ffffffff /f', "txt", "SF015"),
     (
         "I4",
-        rf"REG ADD K /v A /t REG_DWORD /d 1 /f REG ADD K /v B /t REG_DWORD /d 0 /f",
+        r"REG ADD K /v A /t REG_DWORD /d 1 /f REG ADD K /v B /t REG_DWORD /d 0 /f",
         "txt",
         "SF019",
     ),
     ("I7", rf'REG ADD "{LST}" /v SecurityLayer /t REG_DWORD /d 0 /f', "txt", "SF071"),
     ("G1", "exit\nrestart", "txt", "SF035"),
     ("G2", rf'REG ADD "{POL}" /v fDenyTSConnections /t REG_DWORD /d 0 /f', "txt", "SF054"),
-    ("G3", r"reg unload HKLM\BROKENSYSTEM" "\n" r"reg query HKLM\BROKENSYSTEM\Select", "txt", "SF081"),
+    (
+        "G3",
+        r"reg unload HKLM\BROKENSYSTEM" "\n" r"reg query HKLM\BROKENSYSTEM\Select",
+        "txt",
+        "SF081",
+    ),
     ("CP1", rf'reg add "{LST}" /v fDenyTSConnections /t REG_DWORD /d 0', "txt", "SF040"),
     ("CP2", 'systeminfo  find /i "os name"', "txt", "SF022"),
     ("CP3", "netsh nap client show configuration", "txt", "SF064"),
@@ -114,7 +123,12 @@ DEFECTS = [
     ("N2", r"reg query HKLM\A /v Enabled /t REG_DWORD /d 0", "txt", "SF053"),
     ("N5", r"netdom join VM /domain:c.com /userd:c\a /passwordd:Secret1", "txt", "SF070"),
     ("T2", r"sc config TermService obj= 'NT Authority\NetworkService'", "txt", "SF010"),
-    ("T3", 'reg add "HKLM\\A" /v O /t REG_SZ /d "NT Authority\\NetworkService\u201c /f', "txt", "SF012"),
+    (
+        "T3",
+        'reg add "HKLM\\A" /v O /t REG_SZ /d "NT Authority\\NetworkService\u201c /f',
+        "txt",
+        "SF012",
+    ),
     ("T4", "reg load HKLM\\BROKENSYSTEM F:\\Windows\\System32\\config\\SYSTEM", "txt", "SF080"),
     ("T6", r"procmon /Quiet /Minimized /BackingFile c:\temp\Trace.PML", "txt", "SF042"),
     ("T7", "sc stop TermService", "txt", "SF043"),
@@ -238,9 +252,7 @@ def test_a_published_defect_is_found(defect: str, text: str, kind: str, rules: s
     ],
 )
 def test_a_secret_is_found_where_it_stands(line: str, secret: str) -> None:
-    (found,) = (
-        each for each in lint(f"{line}\nver\n", file="a.txt") if each.rule.name == "secret"
-    )
+    (found,) = (each for each in lint(f"{line}\nver\n", file="a.txt") if each.rule.name == "secret")
     assert line[found.column - 1 : found.column - 1 + found.width] == secret
 
 
@@ -302,7 +314,8 @@ steps:
       value: "'MaxIdleTime'"   # quoted twice
       type: REG_DWORD
       data: ffffffff
-  - {id: b, why: In braces., registry: {key: "HKLM\\\\SOFTWARE\\\\A ", value: ' B', type: REG_DWORD, data: -1}}
+  - {id: b, why: In braces., registry:
+      {key: "HKLM\\\\SOFTWARE\\\\A ", value: ' B', type: REG_DWORD, data: -1}}
   - id: look
     why: To see.
     look:
@@ -347,8 +360,12 @@ def test_places_in_a_playbook() -> None:
 
 
 def test_what_the_loader_refuses_is_told_once_and_by_its_place() -> None:
-    text = "schema: 1\nname: a\nversion: '1'\ntitle: t\nsymptom: [s]\nrestart: sometimes\nsteps: []\n"
-    found = [(each.line, each.column) for each in lint(text, file="a.yaml") if each.rule.id == "SF001"]
+    text = (
+        "schema: 1\nname: a\nversion: '1'\ntitle: t\nsymptom: [s]\nrestart: sometimes\nsteps: []\n"
+    )
+    found = [
+        (each.line, each.column) for each in lint(text, file="a.yaml") if each.rule.id == "SF001"
+    ]
     assert found == [(5, 1), (6, 10), (7, 8)]
     (only,) = lint("a: [\n", file="x/a.yaml")
     assert (only.rule.id, only.line, only.message) == ("SF001", 2, only.message)
@@ -356,7 +373,10 @@ def test_what_the_loader_refuses_is_told_once_and_by_its_place() -> None:
 
 
 def test_line_ends_and_marks_stay() -> None:
-    text = "\ufeffreg add HKLM\\A /v 'B' /t REG_DWORD /d 1 /f\r\nsc config A start= auto sc start A\r\n"
+    text = (
+        "\ufeffreg add HKLM\\A /v 'B' /t REG_DWORD /d 1 /f\r\n"
+        "sc config A start= auto sc start A\r\n"
+    )
     repaired, _ = fixed(text, file="a.cmd")
     assert repaired == (
         "\ufeffreg add HKLM\\A /v B /t REG_DWORD /d 1 /f\r\n"
@@ -394,7 +414,9 @@ def test_an_article_is_repaired_in_its_place(path: Path) -> None:
     assert fixed(repaired, file=path.name) == (repaired, [])
     assert {each.line for each in done} >= {
         at
-        for at, (old, new) in enumerate(zip(text.split("\n"), repaired.split("\n"), strict=False), 1)
+        for at, (old, new) in enumerate(
+            zip(text.split("\n"), repaired.split("\n"), strict=False), 1
+        )
         if old != new and text.count("\n") == repaired.count("\n")
     }
     left = {each.rule.id for each in lint(repaired, file=path.name) if each.fix is not None}
@@ -402,7 +424,7 @@ def test_an_article_is_repaired_in_its_place(path: Path) -> None:
 
 
 COMMANDS = st.sampled_from([text for _, text, _, _ in DEFECTS])
-PIECES = st.sampled_from(list("'\"\u201c\u2019 \u00a0\u200b<>|&^%/=\\{}$") + ["reg add ", "sc ", " /v "])
+PIECES = st.sampled_from([*"'\"\u201c\u2019 \u00a0\u200b<>|&^%/=\\{}$", "reg add ", "sc ", " /v "])
 
 
 @given(COMMANDS, st.lists(st.tuples(st.integers(0, 80), PIECES), max_size=4))
