@@ -245,7 +245,7 @@ def comment_of(text: str) -> Shell | None:
 
 def written_for(text: str) -> Shell | None:
     """The shell that a line is written for; None when nothing in it tells."""
-    text = plain(text)
+    text = re.sub(r'"[^"]*"', '""', plain(text))
     if _POWERSHELL.search(text) or _LOWER_CMDLET.match(text):
         return "powershell"
     return "cmd" if _CMD.match(text) or _PATH.match(text) else None

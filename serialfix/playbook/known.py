@@ -255,6 +255,7 @@ _AT_ONCE = {
     (TS.lower(), "fdenytsconnections"),
     (TS.lower(), "tsserverdrainmode"),
     (CREDSSP.lower(), "allowencryptionoracle"),
+    (LSA.lower(), "disabledomaincreds"),
 }
 _AT_RESTART = re.compile(
     "(?i)"

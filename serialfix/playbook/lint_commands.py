@@ -326,7 +326,9 @@ def _translated(line: CommandLine) -> Iterator[Hit]:
                 )
         elif part.program == "netsh" and part.verb == "advfirewall":
             for word in part.words[2:]:
-                if re.match(r"(?i)(name|group)=(?!all\b|@)", word.text) and not part.has("add"):
+                if re.match(r"(?i)(name|group)=(?!all\b|@|.*\$\{)", word.text) and not part.has(
+                    "add"
+                ):
                     said = word.text.partition("=")[2]
                     yield Hit(
                         word.start, word.end, f"the rule {said} is called otherwise elsewhere"

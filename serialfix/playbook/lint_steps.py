@@ -299,7 +299,8 @@ class PlaybookLint:
             if each and (at(each, "restart") or at(each, "restart_if_changed"))
         }
         for key, value, _, node in self._values():
-            terminal = known.online(key).lower().startswith(known.TS.lower())
+            low = known.online(key).lower()
+            terminal = low.startswith((known.TS.lower(), known.POL.lower()))
             if known.needs_restart(key, value) and not (terminal and "termservice" in restarted):
                 yield self._finding(RESTART, node, f"{value} waits for a restart")
 

@@ -265,7 +265,8 @@ def parse_playbook(text: str, *, file: str = "<playbook>") -> LoadedPlaybook:
     """Check the text of a playbook. Raises PlaybookError that names every mistake by its place."""
     text = text.removeprefix("\ufeff")
     reader, root = _document(text, file)
-    _substitute(reader, root)
+    if "${" in text:
+        _substitute(reader, root)
     try:
         playbook = Playbook.model_validate(root.data)
     except ValidationError as error:
@@ -343,7 +344,7 @@ def bind(loaded: LoadedPlaybook, given: Mapping[str, str]) -> LoadedPlaybook:
         )
     if not given:
         return loaded
-    tree = _tree(loaded)
+    tree = as_written(loaded)
     for name, text in given.items():
         try:
             value = playbook.parameters[name].parsed(text)
@@ -356,7 +357,7 @@ def bind(loaded: LoadedPlaybook, given: Mapping[str, str]) -> LoadedPlaybook:
     return replace(bound, sha256=loaded.sha256)
 
 
-def _tree(loaded: LoadedPlaybook) -> dict[str, typing.Any]:
+def as_written(loaded: LoadedPlaybook) -> dict[str, typing.Any]:
     """The document as data, as it was written."""
     data = parse_document(loaded.text, file=loaded.path).data
     assert isinstance(data, dict)  # noqa: S101 - it was loaded

@@ -54,7 +54,7 @@ def wish(**settings: Any) -> ServiceStep:
 
 
 def state_of(what: ServiceStep, answer: str = RUNNING, **settings: Any) -> State:
-    answers = {"queryex": (answer, 0), "enumdepend": (DEPENDENTS, 0)}
+    answers = {"sc query": (answer, 0), "enumdepend": (DEPENDENTS, 0)}
     return read(what, stored(**settings), answers)[0]
 
 
@@ -64,7 +64,6 @@ def test_settings_come_from_the_registry_and_the_state_from_words_of_every_langu
         "account": r"NT Authority\NetworkService",
         "type": "share",
         "state": "running",
-        "process": 1234,
         "ended": 0,
     }
     assert state_of(wish(start="auto")) == {"start": "demand"}
@@ -105,6 +104,9 @@ def test_what_is_stopped_takes_its_dependents_along() -> None:
     assert isinstance(found, dict)
     assert found["dependents"] == ["UmRdpService"]
     assert one.line(found) == "net stop TermService /y"
+    back, dependent = one.restoring(found)
+    assert back == wish(state="running")
+    assert dependent == ServiceStep(name="UmRdpService", state="running")
 
 
 @pytest.mark.parametrize("already", [0, 1056])
@@ -125,6 +127,10 @@ def test_a_restart_is_proven_by_another_process() -> None:
     assert restarting.line(stopped) == "sc start TermService"
     anew = state_of(one, RUNNING.replace("1234", "1240"))
     assert restarting.distance(anew) == 0
+    assert isinstance(anew, dict)
+    alone = {**anew, "dependents": []}
+    assert restarting.distance(alone) == 1
+    assert restarting.line(alone) == "sc start UmRdpService"
 
 
 BRANCHES = (
