@@ -29,6 +29,8 @@ _LABELS: dict[str, Shell] = {
 }
 _BY_THEMSELVES = ("restart", "exit", "regedit", "diskpart", "ipconfig", "systeminfo", "gpupdate")
 """Single words that are commands when they stand in code within a sentence."""
+_NEED_MORE = ("reg", "sc", "net", "netsh", "netdom", "wevtutil", "icacls", "takeown")
+"""Programs whose verb alone does nothing."""
 _FENCE = re.compile(r"^\s*(?:>\s*)?(?P<mark>`{3,}|~{3,})\s*(?P<label>[\w-]*)")
 _HEADING = re.compile(r"^(?P<level>#{1,6})\s+(?P<text>.*?)\s*#*$")
 _ITEM = re.compile(r"^\s*(?:(?P<number>\d{1,3})[.)]|[-*+\u2022])\s+(?P<text>.*)$")
@@ -80,6 +82,13 @@ class Command:
     @property
     def recognised(self) -> bool:
         return is_command(self.text)
+
+    @property
+    def mention(self) -> bool:
+        """The text names a program, and gives it nothing to do."""
+        words = self.text.split()
+        named = len(words) == 1 and CMDLET.match(self.text) is not None
+        return not self.alone and (named or (len(words) == 2 and words[0].lower() in _NEED_MORE))
 
     @property
     def comment(self) -> bool:

@@ -82,7 +82,7 @@ _POWERSHELL = re.compile(
 _LOWER_CMDLET = re.compile(rf"^\s*\(?(?i:{_CMDLET_VERBS})-[A-Za-z]{{3,}}\w*(?![\w\\./-])")
 _CMD = re.compile(
     rf"^\s*[@(]*(?:{'|'.join(sorted(map(re.escape, PROGRAMS), key=len, reverse=True))})"
-    r"(?:\.exe|\.com)?(?![\w\\./-]|:\\)",
+    r"(?:\.exe|\.com)?(?![\w\\./=-]|:\\)",
     re.IGNORECASE | re.ASCII,
 )
 _PATH = re.compile(
@@ -119,7 +119,7 @@ _IN_SENTENCE = re.compile(
 _TOKEN = re.compile(
     r"""(?P<op>&&|\|\||(?<=\s)[12]>>?(?:&[12])?|>>?|<(?![<\w])|[&|])
     |(?P<one>'[^']*'(?=[\s,;)|&]|$))
-    |(?P<word>(?:"[^"]*(?:"|$)|\^.|<+[^\W\d_][^<>|&"]*>+|\{[^{}]*\}|[^\s"&|<>^{}]|[{}^<])+)""",
+    |(?P<word>(?:"[^"]*(?:"|$)|\^.|<+\w[^<>|&"]*>+|\{[^{}]*\}|[^\s"&|<>^{}]|[{}^<])+)""",
     re.VERBOSE,
 )
 

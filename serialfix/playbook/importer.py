@@ -19,7 +19,7 @@ import yaml
 from serialfix.errors import PlaybookError
 from serialfix.playbook import known
 from serialfix.playbook.article import Article, Command, read_article
-from serialfix.playbook.commandline import CommandLine, Shell, plain, written_for
+from serialfix.playbook.commandline import CommandLine, Shell, plain
 from serialfix.playbook.lint import article_shells, lint_line, read_by, repaired
 from serialfix.playbook.load import LoadedPlaybook, parse_playbook
 from serialfix.playbook.offline_part import Difference, Sides, differences
@@ -109,6 +109,7 @@ class _Import:
         self.offline: list[tuple[Wanted, str]] = []
         self.looks: list[_Draft] = []
         self.parameters: dict[str, dict[str, Any]] = {}
+        self.named: dict[str, Repair] = {}
         self.restart = False
 
     def run(self, name: str) -> Imported:
@@ -150,11 +151,7 @@ class _Import:
         if not command.recognised and not command.comment:
             self._entry(command, command.text, Fate.UNKNOWN, "it begins as no command does")
             return
-        if (
-            not command.code
-            and " " not in command.text
-            and written_for(command.text) == "powershell"
-        ):
+        if command.mention:
             self._entry(command, command.text, Fate.UNKNOWN, "the text names it, with no arguments")
             return
         lines, done = repaired(command.text, shell)
@@ -201,12 +198,18 @@ class _Import:
             if _PLACEHOLDER.search(str(wanted.body)):
                 self._entry(command, text, Fate.UNKNOWN, "a placeholder stands in it")
                 return
+            if why := self._refusal(wanted):
+                self._entry(command, text, Fate.UNKNOWN, why)
+                return
             self.looks.append(_Draft(wanted, self._why(command), [command.line]))
             self._entry(command, text, Fate.STEP, "look")  # its id is not known yet
             return
         draft = self.drafts.get(wanted.end)
         if draft is None and (other := self._example_of(wanted)) is not None:
             self._entry(command, text, Fate.NO_STEP, f"an example of line {other.lines[0]}")
+            return
+        if why := self._refusal(wanted):
+            self._entry(command, text, Fate.UNKNOWN, why)
             return
         if draft is None:
             draft = self.drafts[wanted.end] = _Draft(wanted, self._why(command), [])
@@ -223,6 +226,19 @@ class _Import:
         if wanted.kind == "service" and "state" in wanted.body:
             draft.states.append(wanted.body["state"])
         self._entry(command, text, Fate.STEP, "|".join(wanted.end))
+
+    def _refusal(self, wanted: Wanted) -> str | None:
+        """Why the format does not take a step; None when it does."""
+        data = {
+            **{"schema": 1, "name": "a", "version": "1", "title": "a", "restart": "never"},
+            "parameters": self.parameters,
+            "steps": [{"id": "a", "why": "a", wanted.kind: wanted.body}],
+        }
+        try:
+            parse_playbook(_dump(data))
+        except PlaybookError as error:
+            return str(error).splitlines()[0].partition(" ")[2]
+        return None
 
     def _example_of(self, wanted: Wanted) -> _Draft | None:
         """The step that this is one instance of: the same, with a name for a parameter."""
@@ -276,8 +292,7 @@ class _Import:
                 "example": example,
                 "why": _one_line(f"<{name}> in the article. {self._why(command)}"),
             }
-            said = f"<{name}> is the parameter {slug}"
-            self.repairs.append(Repair(command.line, None, said))
+            self.named[slug] = Repair(command.line, None, f"<{name}> is the parameter {slug}")
         return slug
 
     def _why(self, command: Command) -> str:
@@ -366,6 +381,10 @@ class _Import:
             )
         self._name(drafts)
         steps = [self._step(draft, drafts) for draft in drafts]
+        used = [name for name in self.parameters if f"${{{name}}}" in str(steps)]
+        parameters = {name: self.parameters[name] for name in used}
+        self.repairs += [self.named[name] for name in used]
+        self.repairs.sort(key=lambda repair: repair.line)
         article = self.article
         restart = self._restart(drafts)
         data: dict[str, Any] = {
@@ -378,7 +397,7 @@ class _Import:
             "sources": [self.source],
             "security": list(_lowered(drafts)),
             "restart": restart,
-            "parameters": self.parameters,
+            "parameters": parameters,
             "steps": steps,
         }
         head = (

@@ -105,7 +105,7 @@ def _commands(text: str, kind: Kind) -> Iterator[Finding]:
         lines = list(_listed(text, kind))
     seen: list[tuple[Command, CommandLine]] = []
     for command, shell in lines:
-        if not command.code and " " not in command.text:  # a sentence names a program
+        if command.mention:
             continue
         line = CommandLine(command.text, shell, batch=kind == "batch")
         seen.append((command, line))

@@ -28,7 +28,7 @@ from serialfix.windows.shell import LINE_LIMIT
 
 
 PLACEHOLDER = re.compile(
-    r"<+[^\W\d_][^<>|&\"=]*>+|(?<=\\)(?:\.\.\.|…)(?=\\|\"|$)|(?i:ControlSet00X\b)|\bS-1-5-x+\b"
+    r"<+\w[^<>|&\"=]*>+|(?<=\\)(?:\.\.\.|…)(?=\\|\"|$)|(?i:ControlSet00X\b)|\bS-1-5-x+\b"
 )
 _QUOTES_NEEDED = re.compile(r"[\s&|<>()^;,=%!]|^$")
 _NAMED = re.compile(r"(?i)-(?:path|literalpath|name|displayname|service\w*|providername|logname)$")

@@ -36,7 +36,8 @@ class Wanted:
             "account": ("name", "member_of"),
             "look": ("command",),
         }[self.kind]
-        return (self.kind, *(str(self.body.get(name, "")).lower() for name in names))
+        facet = "enabled" if self.kind == "network" and "enabled" in self.body else ""
+        return (self.kind + facet, *(str(self.body.get(name, "")).lower() for name in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Words:
 
 Result = Wanted | Restart | NoStep | Unknown
 _NO_KIND = Unknown("no kind of step says this")
+_NOT_A_KEY = Unknown("the key is not spelled in full")
 
 # The ids of rules that articles name in English (catalogue.md §4.4).
 RULE_IDS: Mapping[str, str] = {
@@ -135,7 +137,8 @@ def translate(line: CommandLine) -> list[Result]:
         return [Unknown("there is no command")]
     text = plain(line.text)
     part = line.first
-    if re.search(r">\s*(?!nul\b|&)\S", shell.bare(text)) and line.shell == "cmd":
+    bare = _PLACEHOLDER.sub("_", shell.bare(text))
+    if re.search(r">\s*(?!nul\b|&)\S", bare) and line.shell == "cmd":
         return [Unknown("it writes a file")]
     if len(line.parts) == 1 and (how := _PROGRAMS.get(part.program)) is not None:
         return list(how(part)) or [_NO_KIND]
@@ -155,7 +158,8 @@ def _registry(key: str, value: str, kind: str, data: str | None) -> Result:
     """A value that is to be there."""
     key = known.spelled(key)
     if not re.match(r"(?:HKLM|HKU|HKCR|HKCC)\\", key):
-        return Unknown("HKCU is whoever logs in on the console")
+        whose = Unknown("HKCU is whoever logs in on the console")
+        return whose if key.startswith("HKCU") else _NOT_A_KEY
     body: dict[str, Any] = {"key": key, "value": value.strip(), "type": kind.upper()}
     try:
         body["data"] = _typed(kind.upper(), data or "")
@@ -208,6 +212,8 @@ def _reg(part: Part) -> Iterator[Result]:
             yield _absent(key, name.text)
         case "delete":
             yield Unknown("it deletes a key with all that is in it")
+        case "query" if not re.match(r"(?i)HK\w+(?:\\|$)", key):
+            yield _NOT_A_KEY
         case "query":
             about = name.text if name else key.rpartition("\\")[2]
             yield _look(_typed_line(part), f"look-{kebab(about)}")
