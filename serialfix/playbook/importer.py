@@ -20,7 +20,8 @@ from serialfix.errors import PlaybookError
 from serialfix.playbook import known
 from serialfix.playbook.article import Article, Command, read_article
 from serialfix.playbook.commandline import CommandLine, Shell, plain
-from serialfix.playbook.lint import article_shells, lint_line, read_by, repaired
+from serialfix.playbook.lint import article_shells, repaired
+from serialfix.playbook.lint_lines import hits, read_by
 from serialfix.playbook.load import LoadedPlaybook, parse_playbook
 from serialfix.playbook.offline_part import Difference, Sides, differences
 from serialfix.playbook.rules import Rule, Severity
@@ -171,11 +172,11 @@ class _Import:
     def _online(self, command: Command, text: str, shell: Shell, *, taken: bool) -> None:
         line = CommandLine(text, shell)
         results = translate(line)
-        for each in lint_line(line):
+        for rule, hit in hits(line):
             if all(isinstance(result, NoStep | Restart) for result in results):
                 break
-            if each.rule.severity is Severity.ERROR and each.rule.name not in _NOT_BLOCKING:
-                self._entry(command, text, Fate.UNKNOWN, f"{each.rule.id}: {each.message}")
+            if rule.severity is Severity.ERROR and rule.name not in _NOT_BLOCKING:
+                self._entry(command, text, Fate.UNKNOWN, f"{rule.id}: {hit.message}")
                 return
         for result in results:
             match result:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Literal
 
 from serialfix.errors import PlaybookError
@@ -21,8 +20,9 @@ from serialfix.playbook.commandline import (
     plain,
     written_for,
 )
+from serialfix.playbook.lint_lines import LINE_RULES, hits
 from serialfix.playbook.lint_lists import LIST_RULES, list_findings
-from serialfix.playbook.lint_steps import FORMAT, LINE_RULES, PlaybookLint
+from serialfix.playbook.lint_steps import FORMAT, PlaybookLint
 from serialfix.playbook.lint_steps import RULES as STEP_RULES
 from serialfix.playbook.load import parse_document, parse_playbook
 from serialfix.playbook.rules import Finding, Rule, Severity
@@ -41,8 +41,6 @@ _KINDS: dict[str, Kind] = {
 }
 _ROUNDS = 12
 """Repairs make room for repairs: a smart quote hides a blank, a blank a missing switch."""
-_AS_GIVEN = ("powershell-in-cmd", "comment")
-"""Rules about the shell that a line is given to, whatever it is written for."""
 _PLACE = re.compile(r"^(?:.*?:)?(\d+):(\d+): (.*)$")
 
 
@@ -113,25 +111,15 @@ def _commands(text: str, kind: Kind) -> Iterator[Finding]:
     yield from list_findings(seen)
 
 
-def read_by(text: str, shell: Shell) -> Shell:
-    """The shell whose rules hold for a line: PowerShell's for what is PowerShell beyond doubt."""
-    return "powershell" if written_for(text) == "powershell" else shell
-
-
 def _line_findings(command: Command, line: CommandLine) -> Iterator[Finding]:
-    read = replace(line, shell=read_by(line.text, line.shell))
-    for rule in LINE_RULES:
-        assert rule.check is not None  # noqa: S101 - they are rules for lines
-        if line.comment and rule.name != "comment":
-            continue
-        for hit in rule.check(line if rule.name in _AS_GIVEN else read):
-            fix = hit.fix
-            if command.rows > 1 or (fix == "\n" and not command.alone):
-                fix = None
-            if fix == "\n":
-                fix += " " * (command.column - 1)
-            width = hit.end - hit.start
-            yield Finding(rule, command.line, command.column + hit.start, hit.message, width, fix)
+    for rule, hit in hits(line):
+        fix = hit.fix
+        if command.rows > 1 or (fix == "\n" and not command.alone):
+            fix = None
+        if fix == "\n":
+            fix += " " * (command.column - 1)
+        width = hit.end - hit.start
+        yield Finding(rule, command.line, command.column + hit.start, hit.message, width, fix)
 
 
 def _listed(text: str, kind: Kind) -> Iterator[tuple[Command, Shell]]:
@@ -220,11 +208,6 @@ def _applied(text: str, repairs: Iterable[Finding]) -> tuple[str, list[Finding]]
     return text, [each for _, _, each in edits]
 
 
-def lint_line(line: CommandLine) -> list[Finding]:
-    """The findings in one command line."""
-    return list(_line_findings(Command(line.text, 1, 1, 0, 0), line))
-
-
 def repaired(text: str, shell: Shell) -> tuple[list[str], list[tuple[Rule, str]]]:
     """One command line with its defects repaired, as one or more lines, and what was repaired."""
     done: list[tuple[Rule, str]] = []
@@ -232,7 +215,8 @@ def repaired(text: str, shell: Shell) -> tuple[list[str], list[tuple[Rule, str]]
     for _ in range(_ROUNDS):
         before, lines = lines, []
         for each in before:
-            repairs = [one for one in lint_line(CommandLine(each, shell)) if one.fix is not None]
+            found = _line_findings(Command(each, 1, 1, 0, 0), CommandLine(each, shell))
+            repairs = [one for one in found if one.fix is not None]
             changed, applied = _applied(each, repairs)
             done += [(one.rule, one.message) for one in applied]
             lines += [part.strip() for part in changed.splitlines() if part.strip()]

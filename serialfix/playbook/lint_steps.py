@@ -14,6 +14,7 @@ import yaml
 
 from serialfix.playbook import known, lint_commands, lint_text
 from serialfix.playbook.commandline import LOOKALIKES, CommandLine, plain
+from serialfix.playbook.lint_lines import LINE_RULES, hits
 from serialfix.playbook.load import Node
 from serialfix.playbook.rules import Finding, Hit, Rule, Severity
 from serialfix.printable import printable
@@ -73,7 +74,6 @@ OFFLINE = Rule(
     + _DWORD + "      data: 2\n", True,
 )  # fmt: skip
 RULES = (FORMAT, UNSAID, TWIN, PAIR, RESTART, SILENT, OFFLINE)
-LINE_RULES = (*lint_text.RULES, *lint_commands.RULES)
 _BY_ID = {rule.id: rule for rule in LINE_RULES}
 
 _PARAMETER = re.compile(r"\$\{\w+\}")
@@ -245,13 +245,11 @@ class PlaybookLint:
         row = self.rows[mark.line][mark.column :]
         shift = next((at for at in (0, 1) if row[at:].startswith(text)), None)
         line = CommandLine(text)
-        for rule in LINE_RULES:
-            assert rule.check is not None  # noqa: S101 - they are rules for lines
-            for hit in rule.check(line):
-                if shift is None:
-                    yield Finding(rule, mark.line + 1, mark.column + 1, hit.message)
-                else:
-                    yield _moved(rule, hit, mark.line + 1, mark.column + 1 + shift)
+        for rule, hit in hits(line):
+            if shift is None:
+                yield Finding(rule, mark.line + 1, mark.column + 1, hit.message)
+            else:
+                yield _moved(rule, hit, mark.line + 1, mark.column + 1 + shift)
 
     def _service(self, wish: Node | None) -> Iterator[Finding]:
         name = at(wish, "name") if wish else None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serialfix.playbook import lint_commands, lint_lists, lint_steps, lint_text
+from serialfix.playbook import lint_commands, lint_lines, lint_lists, lint_steps, lint_text
 from serialfix.playbook.library import playbook_files
 from serialfix.playbook.lint import RULES, fixed, kind_of, lint, rule_named
 from serialfix.playbook.load import load_playbook
@@ -62,7 +62,7 @@ def test_numbers_and_names_are_each_of_one_rule() -> None:
     assert all(rule.title and rule.why and rule.bad for rule in RULES)
     parts = (lint_text.RULES, lint_commands.RULES, lint_lists.LIST_RULES, lint_steps.RULES)
     assert sum(map(len, parts)) == len(RULES)
-    assert all(rule.check is not None for rule in (*lint_text.RULES, *lint_commands.RULES))
+    assert all(rule.check is not None for rule in lint_lines.LINE_RULES)
     assert rule_named("sf010") is rule_named("single-quotes") is not None
     assert rule_named("SF999") is None
 
