@@ -14,7 +14,7 @@ from serialfix.printable import printable
 
 
 if TYPE_CHECKING:
-    from serialfix.playbook.importer import Imported
+    from serialfix.playbook.imported import Imported
 
 
 Article = Annotated[
@@ -61,7 +61,7 @@ def import_(article: Article, output: Target = None, name: Name = None, yes: o.Y
 
 def _account(imported: Imported) -> list[str]:
     """What became of the article, line by line."""
-    from serialfix.playbook.importer import Fate
+    from serialfix.playbook.imported import Fate
 
     playbook = imported.playbook.playbook
     count = len(playbook.steps)

@@ -322,6 +322,7 @@ def _end(text: str, found: re.Match[str]) -> int:
             or (program == "netsh" and _NETSH.fullmatch(word.text))
             or (program == "reg" and _within_key(tokens, at))
             or (program == "net" and (word.text == "*" or _switch_at(tokens, at + 1)))
+            or (program == "net" and tokens[1].low == "user" and at == 3 and _secret(tokens, at))
         )
         if not goes_on:
             break
@@ -332,6 +333,12 @@ def _end(text: str, found: re.Match[str]) -> int:
     if not told.endswith("'"):
         told = told[:quoted] + _TAIL.sub("", told[quoted:])
     return found.start() + len(told.rstrip())
+
+
+def _secret(tokens: list[Word], at: int) -> bool:
+    """A password behind a name: it ends the line, or no sentence has such a word."""
+    word = tokens[at].text.rstrip(".,;:")
+    return at + 1 == len(tokens) or re.search(r"[\d_!@#$%&=+]", word) is not None
 
 
 def _switch_at(tokens: list[Word], at: int) -> bool:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from serialfix.playbook import lint_commands, lint_text
+from serialfix.playbook import lint_effects, lint_shell, lint_text
 from serialfix.playbook.commandline import CommandLine, Shell, written_for
 from serialfix.playbook.rules import Hit, Rule
 
 
-LINE_RULES: tuple[Rule, ...] = (*lint_text.RULES, *lint_commands.RULES)
+LINE_RULES: tuple[Rule, ...] = (
+    *lint_text.RULES,
+    *lint_shell.RULES,
+    *lint_effects.RULES,
+)
 _AS_GIVEN = ("powershell-in-cmd", "comment")
 """Rules about the shell that a line is given to, whatever it is written for."""
 _LETTERS = ("unclosed-quote", "look-alike", "invisible")

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from serialfix.playbook import known, lint_commands, lint_text
+from serialfix.playbook import known, lint_effects, lint_text
 from serialfix.playbook.commandline import LOOKALIKES, CommandLine, plain
 from serialfix.playbook.lint_lines import LINE_RULES, hits
 from serialfix.playbook.load import Node
@@ -205,7 +205,7 @@ class PlaybookLint:
                 _BY_ID["SF050"], node, "the number of a control set may be another", fix
             )
         line = f'reg add "{key}" /v {value} /d'
-        for hit in lint_commands.misprints(CommandLine(line)):
+        for hit in lint_effects.misprints(CommandLine(line)):
             start = hit.start - len('reg add "')
             inside = hit.fix is not None and 0 <= start < len(key)
             text = key[:start] + (hit.fix or "") + key[start + hit.end - hit.start :]
@@ -258,7 +258,7 @@ class PlaybookLint:
         ends = _data(at(wish, "state")) == "stopped" or _data(at(wish, "start")) == "disabled"
         if ends and str(name.data).lower() in ("sacsvr", "sacdrv"):
             yield self._finding(_BY_ID["SF072"], name, f"without {name.data} there is no console")
-        elif ends and str(name.data).lower() in lint_commands.NETWORK:
+        elif ends and str(name.data).lower() in lint_effects.NETWORK:
             yield self._finding(
                 _BY_ID["SF073"], name, f"without {name.data} the guest has no network"
             )

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serialfix.playbook import lint_commands, lint_lines, lint_lists, lint_steps, lint_text
+from serialfix.playbook import (
+    lint_effects,
+    lint_lines,
+    lint_lists,
+    lint_shell,
+    lint_steps,
+    lint_text,
+)
 from serialfix.playbook.library import playbook_files
 from serialfix.playbook.lint import RULES, fixed, kind_of, lint, rule_named
 from serialfix.playbook.load import load_playbook
@@ -60,7 +67,10 @@ def test_a_rule_finds_its_example_and_repairs_it_as_it_says(rule: Rule) -> None:
 def test_numbers_and_names_are_each_of_one_rule() -> None:
     assert len({rule.id for rule in RULES}) == len({rule.name for rule in RULES}) == len(RULES)
     assert all(rule.title and rule.why and rule.bad for rule in RULES)
-    parts = (lint_text.RULES, lint_commands.RULES, lint_lists.LIST_RULES, lint_steps.RULES)
+    parts = (
+        *(lint_text.RULES, lint_shell.RULES, lint_effects.RULES),
+        *(lint_lists.LIST_RULES, lint_steps.RULES),
+    )
     assert sum(map(len, parts)) == len(RULES)
     assert all(rule.check is not None for rule in lint_lines.LINE_RULES)
     assert rule_named("sf010") is rule_named("single-quotes") is not None
