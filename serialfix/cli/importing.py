@@ -35,7 +35,7 @@ def import_(article: Article, output: Target = None, name: Name = None, yes: o.Y
     from serialfix.playbook.importer import import_article
     from serialfix.playbook.lint import lint
     from serialfix.playbook.rules import Severity
-    from serialfix.playbook.translate import kebab
+    from serialfix.playbook.wanted import kebab
 
     if output is not None and output.exists() and not yes:
         raise PlaybookError(

@@ -9,7 +9,7 @@ from typing import Any
 
 from serialfix.playbook import known
 from serialfix.playbook.commandline import CommandLine
-from serialfix.playbook.translate import Wanted, kebab
+from serialfix.playbook.wanted import Wanted, kebab
 
 
 _EVERYWHERE = ("start", "type", "enabled", "object-name", "error-control", "no-start")

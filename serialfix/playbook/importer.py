@@ -31,7 +31,8 @@ from serialfix.playbook.lint_lines import hits, read_by
 from serialfix.playbook.load import parse_playbook
 from serialfix.playbook.offline_part import Difference, Sides, differences
 from serialfix.playbook.rules import Severity
-from serialfix.playbook.translate import NoStep, Restart, Unknown, Wanted, kebab, translate
+from serialfix.playbook.translate import translate
+from serialfix.playbook.wanted import NoStep, Restart, Unknown, Wanted, kebab
 from serialfix.printable import printable
 
 
@@ -292,10 +293,10 @@ def _without_secrets(text: str) -> str:
     for command in read_article(text).commands:
         for rule, hit in hits(CommandLine(command.text)):
             if rule.name == "secret":
-                secrets.add(
-                    re.sub(r"^[/-]\w+[:=]", "", command.text[hit.start : hit.end]).strip("'\"")
-                )
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+                given = re.sub(r"^[/-]\w+[:=]", "", command.text[hit.start : hit.end])
+                if re.match(r"[^<%$\s]", given):  # a placeholder is no secret
+                    secrets.add(given.strip("'\""))
+    for secret in sorted(secrets, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
     return text
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from serialfix.playbook import known
 from serialfix.playbook.article import Article, Command
 from serialfix.playbook.commandline import plain
-from serialfix.playbook.translate import Wanted
+from serialfix.playbook.wanted import Wanted
 
 
 _OFFLINE = re.compile(

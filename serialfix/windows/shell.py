@@ -128,7 +128,7 @@ _ASKING: Mapping[str, re.Pattern[str]] = {
             r"gpupdate(\.exe)?\b(?=.*\s/(force|logoff|boot)\b)"
         ),
         "it asks for a password": (
-            r"net1?(\.exe)?\s+user\s.*\*|runas\b|net1?(\.exe)?\s+use\s.*\s\*"
+            r"net1?(\.exe)?\s+user\s(.*\s)?\*(\s|$)|runas\b|net1?(\.exe)?\s+use\s.*\s\*"
             r"|cmdkey\b(?=.*\s/pass(\s|$))|netdom\b(?=.*:\*)"
         ),
         "without /i and /y it asks": r"xcopy(\.exe)?\b(?!(?=.*\s/i\b)(?=.*\s/y\b))",

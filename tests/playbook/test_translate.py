@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from serialfix.playbook.cmdlets import CMDLETS
 from serialfix.playbook.commandline import CommandLine, Shell
-from serialfix.playbook.translate import NoStep, Restart, Unknown, Wanted, kebab, translate
+from serialfix.playbook.translate import translate
+from serialfix.playbook.wanted import NoStep, Restart, Unknown, Wanted, kebab
 
 
 def one(text: str, shell: Shell = "cmd") -> Any:
@@ -184,6 +186,11 @@ def test_what_needs_no_step(text: str) -> None:
 def test_what_is_not_understood_is_never_guessed(text: str) -> None:
     shell: Shell = "powershell" if text.startswith("Set-") else "cmd"
     assert all(isinstance(each, Unknown) for each in translate(CommandLine(text, shell)))
+
+
+def test_every_cmdlet_that_is_known_wants_something() -> None:
+    for name in CMDLETS:
+        assert not isinstance(one(f"{name} -Name A -Path HKLM:\\A -Value 1"), NoStep)
 
 
 def test_ids() -> None:
