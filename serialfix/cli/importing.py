@@ -30,7 +30,10 @@ Name = Annotated[
 
 
 def import_(article: Article, output: Target = None, name: Name = None, yes: o.Yes = False) -> int:
-    """Make a playbook of a troubleshooting article; tell what was repaired, and what is left."""
+    """Make a playbook of a troubleshooting article.
+
+    What was repaired, and what was not understood, is told on stderr.
+    """
     from serialfix.errors import PlaybookError
     from serialfix.playbook.importer import import_article
     from serialfix.playbook.lint import lint

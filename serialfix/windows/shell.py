@@ -129,7 +129,7 @@ _ASKING: Mapping[str, re.Pattern[str]] = {
         ),
         "it asks for a password": (
             r"net1?(\.exe)?\s+user\s(.*\s)?\*(\s|$)|runas\b|net1?(\.exe)?\s+use\s.*\s\*"
-            r"|cmdkey\b(?=.*\s/pass(\s|$))|netdom\b(?=.*:\*)"
+            r"|cmdkey\b(?=.*\s/pass(\s|$))|netdom\b(?=.*:\*(\s|$))"
         ),
         "without /i and /y it asks": r"xcopy(\.exe)?\b(?!(?=.*\s/i\b)(?=.*\s/y\b))",
         "it never ends by itself": r"ping(\.exe)?\b(?=.*\s-t\b)",
