@@ -1,4 +1,4 @@
-"""playbook list, show, schema, docs."""
+"""playbook list, show, schema, docs; lint and import have modules of their own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from serialfix.cli import importing, lint
 from serialfix.cli import options as o
 from serialfix.printable import printable
 from serialfix.report.formats import OutputFormat
@@ -29,11 +30,15 @@ Name = Annotated[
 
 def build() -> typer.Typer:
     """The commands about playbooks."""
-    app = typer.Typer(help="See the playbooks.", rich_markup_mode=None, no_args_is_help=True)
+    app = typer.Typer(
+        help="See, check and make playbooks.", rich_markup_mode=None, no_args_is_help=True
+    )
     app.command("list")(list_)
     app.command("show")(show)
     app.command("schema")(schema)
     app.command("docs")(docs)
+    app.command("lint")(lint.lint)
+    app.command("import")(importing.import_)
     return app
 
 
