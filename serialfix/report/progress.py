@@ -12,7 +12,7 @@ from rich.text import Text
 
 from serialfix.model import StepResult
 from serialfix.printable import printable
-from serialfix.report.states import shown
+from serialfix.report.states import in_short
 from serialfix.report.tables import outcome_text, plan_view
 from serialfix.report.text import seconds
 
@@ -80,7 +80,7 @@ class TerminalObserver:
     def step(self, number: int, total: int, result: StepResult) -> None:
         """A step has ended."""
         if not self._quiet:
-            change = f"{shown(result.before)} to {shown(result.after)}"
+            change = f"{in_short(result, result.before)} to {in_short(result, result.after)}"
             self._line(
                 Text.assemble(
                     f"  {number:>{len(str(total))}}/{total} ",

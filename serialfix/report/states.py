@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 
 ABSENT = "(absent)"
+_PASSING = frozenset({"process", "ended", "dependents"})
+"""What of a service differs from one moment to the next."""
 LOOK = "look"
 """The kind of step that only reads: its state is the lines that it saw."""
 
@@ -60,7 +62,7 @@ def in_short(step: StepResult | PlannedStep, state: Any, *, typed: bool = False)
     Empty for a step that does not apply, of which nothing was read, and for a look: what it saw
     has no room there.
     """
-    return "" if step.note or step.kind == LOOK else shown(state, typed=typed)
+    return "" if step.note or step.kind == LOOK else shown(_of_interest(step, state), typed=typed)
 
 
 def after_in_short(step: StepResult, *, typed: bool = False) -> str:
@@ -68,6 +70,19 @@ def after_in_short(step: StepResult, *, typed: bool = False) -> str:
     if lines := saw(step):
         return f"{len(lines)} line{'s' if len(lines) > 1 else ''}, see below"
     return in_short(step, step.after, typed=typed)
+
+
+def _of_interest(step: StepResult | PlannedStep, state: Any) -> Any:
+    """Of a service, what is wanted and what has changed; all that was read is in the JSON."""
+    if step.kind != "service" or not isinstance(state, Mapping):
+        return state
+    before, after = step.before, getattr(step, "after", None)
+    wanted = step.wanted if isinstance(step.wanted, Mapping) else {}
+    changed: set[object] = set()
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        changed = {name for name in before if before[name] != after.get(name)} - _PASSING
+    told = {name: value for name, value in state.items() if name in wanted or name in changed}
+    return told or state
 
 
 def _registry_value(state: Mapping[str, Any]) -> RegistryValue | None:

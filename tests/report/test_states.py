@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -79,3 +80,21 @@ def test_what_a_look_saw_has_no_room_in_a_table() -> None:
 def test_of_a_step_that_does_not_apply_nothing_was_read() -> None:
     noted = step("look", ["x"], ["x"], note="level is 2")
     assert (saw(noted), in_short(noted, None), after_in_short(noted)) == ((), "", "")
+
+
+def test_of_a_service_what_is_wanted_and_what_has_changed() -> None:
+    before = {"start": "disabled", "account": "A", "state": "stopped", "ended": 1058, "process": 0}
+    after = {"start": "demand", "account": "A", "state": "running", "ended": 0, "process": 12}
+    step = StepResult(
+        id="a",
+        kind="service",
+        title="service X",
+        outcome=Outcome.CHANGED,
+        before=before,
+        after=after,
+        wanted={"state": "running", "restarted": True},
+    )
+    assert in_short(step, step.before) == "start disabled, stopped"
+    assert in_short(step, step.after) == "start demand, running"
+    assert in_short(step, step.wanted) == "running, restarted yes"
+    assert in_short(replace(step, after=None), step.before) == "stopped"
