@@ -69,6 +69,8 @@ def after_in_short(step: StepResult, *, typed: bool = False) -> str:
     """The state after a step, for a table."""
     if lines := saw(step):
         return f"{len(lines)} line{'s' if len(lines) > 1 else ''}, see below"
+    if step.kind == LOOK and not step.note and step.after is not None:
+        return "(nothing)"
     return in_short(step, step.after, typed=typed)
 
 

@@ -119,7 +119,9 @@ class LookStep(Wish):
             answer = yield Ask(self.command, within=60.0 * self.minutes)
         except CommandFailed as error:
             return (f"not shown: {error}",)
-        return tuple(row.rstrip() for row in answer.output)
+        rows = [row.rstrip() for row in answer.output]
+        filled = [at for at, row in enumerate(rows) if row]
+        return tuple(rows[filled[0] : filled[-1] + 1]) if filled else ()
 
     def distance(self, state: State) -> int:
         """0."""

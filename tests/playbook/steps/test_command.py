@@ -47,6 +47,8 @@ def test_a_line_that_could_not_be_typed_is_refused(line: str) -> None:
 def test_a_look_shows_and_changes_nothing() -> None:
     look = LookStep(command="qwinsta")
     assert read(look, answers={"qwinsta": ("a  \nb", 0)})[0] == ("a", "b")
+    assert read(look, answers={"qwinsta": ("\na\n\nb\n\n", 0)})[0] == ("a", "", "b")
+    assert read(look, answers={"qwinsta": ("\n", 0)})[0] == ()
     assert not look.changes
     assert look.distance(("a",)) == 0
     assert look.restoring(("a",)) == ()
