@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import os
 import re
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
@@ -28,6 +29,7 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
 
 _BOOL = re.compile(r"(?i:yes|no|true|false|on|off)")
+_PARAMETER = re.compile(r"\$(\$\{|\{([^}]*)\})")
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]*")
 _NULL = ("", "~", "null", "Null", "NULL")
@@ -52,6 +54,12 @@ class LoadedPlaybook:
     text: str
     sha256: str
     path: str
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The parameters that have no value yet."""
+        parameters = self.playbook.parameters.items()
+        return tuple(name for name, parameter in parameters if parameter.default is None)
 
 
 @dataclass(slots=True)
@@ -241,6 +249,7 @@ def parse_playbook(text: str, *, file: str = "<playbook>") -> LoadedPlaybook:
         raise PlaybookError(f"not YAML: {str(error).splitlines()[0]}", file=file) from error
     if not isinstance(root.data, dict):
         raise reader.error("a playbook is a mapping that begins with schema: 1", root.mark)
+    _substitute(reader, root)
     try:
         playbook = Playbook.model_validate(root.data)
     except ValidationError as error:
@@ -249,8 +258,93 @@ def parse_playbook(text: str, *, file: str = "<playbook>") -> LoadedPlaybook:
         raise reader.error(
             "\n".join((message, *lines)), mark, "The format is described in docs/playbooks.md."
         ) from None
+    if (word := _yaml_1_1(root)) is not None:
+        raise reader.error(f"write true or false, not {word.plain}", word.mark)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return LoadedPlaybook(playbook, text, digest, file)
+
+
+def _substitute(reader: _Reader, root: _Node) -> None:
+    """Put the values of the parameters in their places, before anything is checked."""
+    values = {}
+    given = root.children.get("parameters")
+    for name, node in given.children.items() if given else ():
+        data = node.data if isinstance(node.data, dict) else {}
+        default = data.get("default")
+        values[str(name)] = data.get("example") if default is None else default
+    for part in ("facts", "steps", "proofs"):
+        if part in root.children:
+            root.data[part] = _substituted(reader, root.children[part], values)
+
+
+def _substituted(reader: _Reader, node: _Node, values: Mapping[str, typing.Any]) -> typing.Any:
+    """The data of a node with the values in it; a node that is nothing but one keeps its type."""
+
+    def value(match: re.Match[str]) -> typing.Any:
+        if match[2] is None:
+            return "${"
+        if match[2] not in values:
+            hint = _nearest(match[2], values) or f"known are {', '.join(values) or 'none'}"
+            raise reader.error(f"there is no parameter {match[2]}; {hint}", node.mark)
+        return values[match[2]]
+
+    if isinstance(node.data, dict):
+        for key, child in node.children.items():
+            node.data[key] = _substituted(reader, child, values)
+    elif isinstance(node.data, tuple):
+        parts = (_substituted(reader, child, values) for child in node.children.values())
+        node.data = tuple(parts)
+    elif isinstance(node.data, str) and "${" in node.data:
+        whole = _PARAMETER.fullmatch(node.data)
+        node.data = value(whole) if whole else _PARAMETER.sub(lambda m: str(value(m)), node.data)
+    return node.data
+
+
+def _yaml_1_1(node: _Node) -> _Node | None:
+    """The first yes, no, on or off that stands for a truth value: YAML 1.2 reads texts there."""
+    if isinstance(node.data, bool) and node.plain and node.plain.lower() not in ("true", "false"):
+        return node
+    return next(filter(None, map(_yaml_1_1, node.children.values())), None)
+
+
+def bind(loaded: LoadedPlaybook, given: Mapping[str, str]) -> LoadedPlaybook:
+    """The playbook with these values for its parameters; its text then holds them, its sha256
+    stays that of the text it came from.
+
+    Raises PlaybookError for a parameter that does not exist, a value that it does not take, and
+    for one that must be given and is not.
+    """
+    playbook = loaded.playbook
+    for name in given:
+        if name not in playbook.parameters:
+            known = ", ".join(playbook.parameters) or "none"
+            hint = _nearest(name, playbook.parameters) or f"known are {known}"
+            raise PlaybookError(f"{playbook.name} has no parameter {name}; {hint}")
+    if missing := [name for name in loaded.needed if name not in given]:
+        whys = (f"--set {name}=...  {playbook.parameters[name].why}" for name in missing)
+        raise PlaybookError(
+            f"{playbook.name} must be told: {', '.join(missing)}", remedy="\n".join(whys)
+        )
+    if not given:
+        return loaded
+    tree = _tree(loaded)
+    for name, text in given.items():
+        try:
+            value = playbook.parameters[name].parsed(text)
+        except ValueError as error:
+            raise PlaybookError(
+                f"--set {name}: {error}", remedy=playbook.parameters[name].why
+            ) from None
+        tree["parameters"][name]["default"] = value
+    bound = parse_playbook(_written(tree), file=loaded.path)
+    return replace(bound, sha256=loaded.sha256)
+
+
+def _tree(loaded: LoadedPlaybook) -> dict[str, typing.Any]:
+    """The document as data, as it was written."""
+    data = _Reader(loaded.text, loaded.path).document().data
+    assert isinstance(data, dict)  # noqa: S101 - it was loaded
+    return data
 
 
 def load_playbook(path: str | Path) -> LoadedPlaybook:
@@ -289,9 +383,30 @@ def find_playbook(name_or_path: str, *, environ: Mapping[str, str] | None = None
 def dump_playbook(playbook: Playbook) -> str:
     """The playbook as YAML that `parse_playbook` reads back as an equal one."""
     data = playbook.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    for part in ("facts", "steps", "proofs"):
+        if part in data:
+            data[part] = _escaped(data[part])
+    return _written(data)
+
+
+def _escaped(data: typing.Any) -> typing.Any:
+    """Texts in which `${` names no parameter."""
+    match data:
+        case str():
+            return data.replace("${", "$${")
+        case dict():
+            return {key: _escaped(value) for key, value in data.items()}
+        case list():
+            return [_escaped(value) for value in data]
+        case _:
+            return data
+
+
+def _written(data: typing.Any) -> str:
+    plain = json.loads(json.dumps(data))  # tuples are lists in YAML
 
     def dump(*, readable: bool) -> str:
-        return yaml.safe_dump(data, sort_keys=False, allow_unicode=readable, width=100)
+        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=readable, width=100)
 
     text = dump(readable=True)
     # PyYAML writes Unicode's other line breaks as they are, and they are folded when read back

@@ -1,274 +1,262 @@
 """The playbook format, version 1, as frozen models.
 
-A playbook names wanted ends, never commands; what is typed is decided on the floors below. The
-models refuse what the published articles got wrong (catalogue.md §4.1): quoted or blank-edged value
-names, `ffffffff`, keys that reg.exe would create instead of finding.
+A playbook names wanted ends, never commands; what is typed is decided by the kinds of steps
+(`playbook/steps`) and on the floors below.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from serialfix.errors import UnsafeStep
-from serialfix.model import RegistryType, RegistryValue
+from serialfix.playbook.steps.account import AccountStep
+from serialfix.playbook.steps.bcd import BcdStep
+from serialfix.playbook.steps.command import CommandStep, LookStep
+from serialfix.playbook.steps.firewall import FirewallProfileStep, FirewallRuleStep
+from serialfix.playbook.steps.network import NetworkStep
+from serialfix.playbook.steps.registry import (
+    RegistryImportStep,
+    RegistryKeyStep,
+    RegistryRemovalStep,
+    RegistryStep,
+)
+from serialfix.playbook.steps.service import ServiceStep
+from serialfix.playbook.steps.wish import State, Value, Wish
+from serialfix.playbook.values import (
+    KeyPath,
+    Model,
+    Sentence,
+    Slug,
+    ValueName,
+    exactly_one,
+    one_of,
+)
 
 
-_HIVES = {
-    "HKLM": "HKLM",
-    "HKEY_LOCAL_MACHINE": "HKLM",
-    "HKU": "HKU",
-    "HKEY_USERS": "HKU",
-    "HKCR": "HKCR",
-    "HKEY_CLASSES_ROOT": "HKCR",
-    "HKCC": "HKCC",
-    "HKEY_CURRENT_CONFIG": "HKCC",
-}
-_QUOTES = "'\u2018\u2019`\u00b4"
-_INTEGERS = {RegistryType.DWORD: 32, RegistryType.QWORD: 64}
-_TEXTS = (RegistryType.SZ, RegistryType.EXPAND_SZ)
+Scalar = bool | int | str
+Guest = Literal["ws2016", "ws2019", "ws2022", "ws2025"]
+ParameterName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+
+_TYPES: Mapping[str, type] = {"text": str, "integer": int, "boolean": bool}
 
 
-def _typable(text: str, what: str) -> None:
-    """Refuse what a keyboard line cannot carry, or what a reader cannot see."""
-    for character in text:
-        category = unicodedata.category(character)
-        if category.startswith("C") or (category.startswith("Z") and character != " "):
-            name = unicodedata.name(character, "a control character")
-            raise ValueError(f"{what} holds U+{ord(character):04X} ({name}); retype it by hand")
+class Parameter(Model):
+    """What the person who runs the playbook decides. Without a default it must be given."""
+
+    type: Literal["text", "integer", "boolean"] = "text"
+    why: Sentence
+    default: Scalar | None = None
+    example: Annotated[
+        Scalar | None, Field(description="Stands for the value in documents and tests.")
+    ] = None
+    choices: tuple[Scalar, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+    pattern: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.default is None and self.example is None:
+            raise ValueError("give a default, or an example when it must be given")
+        if self.pattern is not None:
+            try:
+                re.compile(self.pattern)
+            except re.error as error:
+                raise ValueError(f"pattern is no regular expression: {error}") from None
+        for value in (self.default, self.example, *self.choices):
+            if value is not None:
+                self.check(value)
+        return self
+
+    def check(self, value: Scalar) -> Scalar:
+        """The value. Raises ValueError when it is not one that may be given."""
+        if type(value) is not _TYPES[self.type]:
+            raise ValueError(f"{value!r} is no {self.type}")
+        if self.choices and value not in self.choices:
+            raise ValueError(f"{value!r} is none of {', '.join(map(str, self.choices))}")
+        if isinstance(value, str) and self.pattern and not re.fullmatch(self.pattern, value):
+            raise ValueError(f"{value!r} does not match {self.pattern}")
+        if self.type == "integer":
+            if self.minimum is not None and int(value) < self.minimum:
+                raise ValueError(f"{value} is less than {self.minimum}")
+            if self.maximum is not None and int(value) > self.maximum:
+                raise ValueError(f"{value} is more than {self.maximum}")
+        return value
+
+    def parsed(self, text: str) -> Scalar:
+        """The value out of a command line. Raises ValueError."""
+        match self.type:
+            case "text":
+                return self.check(text)
+            case "boolean":
+                known = {"true": True, "yes": True, "false": False, "no": False}
+                if text.lower() not in known:
+                    raise ValueError(f"{text!r} is neither true nor false")
+                return known[text.lower()]
+            case _:
+                if not re.fullmatch(r"-?[0-9]+|0x[0-9a-fA-F]+", text):
+                    raise ValueError(f"{text!r} is no number")
+                return self.check(int(text, 0 if text.startswith("0x") else 10))
+
+    @property
+    def value(self) -> Scalar:
+        """The default, or the example where a value must be given."""
+        value = self.default if self.default is not None else self.example
+        assert value is not None  # noqa: S101 - _check holds it
+        return value
 
 
-def _bare(text: str, what: str) -> None:
-    if text != text.strip():
-        raise ValueError(f"{what} {text!r} begins or ends with a blank: Windows would keep it")
-    if len(text) > 1 and text[0] in _QUOTES and text[-1] in _QUOTES:
-        raise ValueError(
-            f"{what} {text} stands in single quotes: reg.exe would create another value whose name"
-            f" has the quotes, and report success; write {text.strip(_QUOTES)}"
-        )
-    if '"' in text:
-        raise ValueError(f"{what} must not hold a double quote; serialfix quotes it when it types")
-
-
-def _key(text: str) -> str:
-    """Check a key path and give it with the short name of its hive."""
-    _typable(text, "the key")
-    _bare(text, "the key")
-    hive, _, path = text.partition("\\")
-    if hive.upper() in ("HKCU", "HKEY_CURRENT_USER"):
-        raise ValueError(f"{hive} is whoever logs in on the console; name the user under HKU")
-    if hive.upper() not in _HIVES:
-        raise ValueError(f"the key must begin with one of HKLM, HKU, HKCR, HKCC, not {hive!r}")
-    if text.endswith("\\"):
-        raise ValueError("the key ends with a backslash: before the quote reg.exe reads it as part")
-    for part in path.split("\\"):
-        if not part:
-            raise ValueError("the key has an empty part; write one backslash between its parts")
-        if len(part) > 255:
-            raise ValueError("a part of the key is longer than 255 characters")
-        if part != part.strip():
-            raise ValueError(f"the part {part!r} of the key begins or ends with a blank")
-        if "*" in part or "?" in part:
-            raise ValueError("the key must be spelled in full, without wildcards")
-    return f"{_HIVES[hive.upper()]}\\{path}"
-
-
-def _value_name(text: str) -> str:
-    _typable(text, "the value name")
-    _bare(text, "the value name")
-    return text
-
-
-def _integer(data: object, bits: int) -> int:
-    number = data
-    if isinstance(data, str):
-        if not re.fullmatch(r"0[xX][0-9a-fA-F]+", data):
-            hint = f"0x{data}" if re.fullmatch(r"(?=.*[a-fA-F])[0-9a-fA-F]+", data) else "0x..."
-            raise ValueError(
-                f"{data!r} is not a number: write it without quotes, or as {hint} (reg.exe refuses"
-                " hexadecimal digits without 0x)"
-            )
-        number = int(data, 16)
-    if not isinstance(number, int) or isinstance(number, bool):
-        raise ValueError("the data must be a number")  # noqa: TRY004 - pydantic wants ValueError
-    if not 0 <= number < 1 << bits:
-        hint = f"; -1 is written 0x{'f' * (bits // 4)}" if number == -1 else ""
-        raise ValueError(f"{number} does not fit in {bits} bits without a sign{hint}")
-    return number
-
-
-def _text(data: object) -> str:
-    if not isinstance(data, str):
-        raise ValueError("the data must be a text; put it in quotes")  # noqa: TRY004
-    for character in data:
-        if unicodedata.category(character) in ("Cc", "Cs"):
-            raise ValueError(f"the data holds U+{ord(character):04X}, which cannot be typed")
-    return data
-
-
-def _registry_value(kind: RegistryType, data: object) -> RegistryValue:
-    if kind in _INTEGERS:
-        return RegistryValue(kind, _integer(data, _INTEGERS[kind]))
-    if kind in _TEXTS:
-        return RegistryValue(kind, _text(data))
-    if kind is RegistryType.MULTI_SZ:
-        if not isinstance(data, tuple):
-            raise ValueError("the data of REG_MULTI_SZ is a list of texts")
-        return RegistryValue(kind, tuple(_text(item) for item in data))
-    if not isinstance(data, str) or not re.fullmatch(r"([0-9a-fA-F]{2})*", data):
-        raise ValueError(f"the data of {kind} is pairs of hexadecimal digits in quotes")
-    return RegistryValue(kind, bytes.fromhex(data))
-
-
-KeyPath = Annotated[
-    str, AfterValidator(_key), Field(json_schema_extra={"pattern": r"^[Hh][Kk][A-Za-z_]+\\.+"})
-]
-ValueName = Annotated[str, AfterValidator(_value_name), StringConstraints(min_length=1)]
-Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
-Sentence = Annotated[str, StringConstraints(min_length=1)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-
-def _one_of(*names: str) -> ConfigDict:
-    """Model settings that tell editors that exactly one of these keys stands there."""
-    return ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in names]})
-
-
-def _exactly_one(model: BaseModel, *names: str) -> str:
-    given = [name for name in names if getattr(model, name) is not None]
-    if len(given) != 1:
-        found = " and ".join(given) or "none"
-        raise ValueError(f"exactly one of {', '.join(names)} must stand here, found {found}")
-    return given[0]
-
-
-class RegistryStep(_Model):
-    """A registry value with this type and data, or (`state: absent`) no such value."""
+class FactRegistry(Model):
+    """A registry value."""
 
     key: KeyPath
     value: ValueName
-    state: Literal["present", "absent"] = "present"
-    type: Annotated[RegistryType, Field(strict=False)] | None = None
-    data: int | str | tuple[str, ...] | None = None
-    policy_twin: KeyPath | None = None
 
-    @field_validator("data", mode="after")
-    @classmethod
-    def _check_data(cls, data: object, info: ValidationInfo) -> object:
-        if data is not None and (kind := info.data.get("type")) is not None:
-            _registry_value(kind, data)
-        return data
+    @property
+    def question(self) -> Value:
+        """What is asked in the guest."""
+        return Value(self.key, self.value)
+
+
+class Fact(Model):
+    """Something that is read before the plan is made, for `when`."""
+
+    id: Slug
+    registry: FactRegistry
+
+
+class When(Model):
+    """The condition of a step: a fact or a parameter is, or is not, one of these.
+
+    A registry value that is not there is `absent`.
+    """
+
+    model_config = one_of("fact", "parameter")
+
+    fact: Slug | None = None
+    parameter: ParameterName | None = None
+    among: Annotated[tuple[Scalar, ...] | None, Field(alias="is", min_length=1)] = None
+    not_among: Annotated[tuple[Scalar, ...] | None, Field(alias="is_not", min_length=1)] = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        given = (self.type is not None) + (self.data is not None)
-        if self.state == "absent" and given:
-            raise ValueError("an absent value has neither type nor data")
-        if self.state == "present" and given < 2:
-            raise ValueError("a present value needs type and data")
+        exactly_one(self, "fact", "parameter")
+        if (self.among is None) == (self.not_among is None):
+            raise ValueError("exactly one of is, is_not must stand here")
         return self
 
-    @property
-    def wanted(self) -> RegistryValue | None:
-        """What must be there in the end; None means that the value must not exist."""
-        if self.type is None:
-            return None
-        return _registry_value(self.type, self.data)
+    def holds(self, found: Scalar) -> bool:
+        """Whether the condition holds for what was found."""
+        listed = any(
+            found == each and type(found) is type(each) for each in self.among or self.not_among or ()
+        )
+        return listed == (self.among is not None)
 
-    @classmethod
-    def restoring(cls, key: str, value: str, former: RegistryValue | None) -> RegistryStep:
-        """The step that puts `former` back (None: removes the value).
-
-        Raises UnsafeStep when the former data cannot be typed on a console.
-        """
-        try:
-            if former is None:
-                return cls(key=key, value=value, state="absent")
-            data = former.data.hex() if isinstance(former.data, bytes) else former.data
-            return cls(key=key, value=value, type=former.type, data=data)
-        except ValueError as error:
-            raise UnsafeStep(
-                f"{key}, value {value}: what is there now could not be put back: {error}",
-                remedy="Export the key by hand, then remove the value or change this step.",
-            ) from error
+    def __str__(self) -> str:
+        name = self.fact or self.parameter
+        word, values = ("is", self.among) if self.among else ("is not", self.not_among)
+        return f"{name} {word} {' or '.join(map(str, values or ()))}"
 
 
-class RegistryKeyStep(_Model):
-    """No such key; it is removed only when it holds neither values nor keys."""
+_KINDS = (
+    "registry",
+    "registry_key",
+    "registry_removal",
+    "registry_import",
+    "service",
+    "firewall_rule",
+    "firewall_profile",
+    "bcd",
+    "network",
+    "account",
+    "command",
+    "look",
+)
 
-    key: KeyPath
-    state: Literal["absent"]
 
-
-class Step(_Model):
+class Step(Model):
     """One wanted end and the reason for it; exactly one kind is given."""
 
-    model_config = _one_of("registry", "registry_key")
+    model_config = one_of(*_KINDS)
 
     id: Slug
     why: Sentence
+    when: When | None = None
     registry: RegistryStep | None = None
     registry_key: RegistryKeyStep | None = None
+    registry_removal: RegistryRemovalStep | None = None
+    registry_import: RegistryImportStep | None = None
+    service: ServiceStep | None = None
+    firewall_rule: FirewallRuleStep | None = None
+    firewall_profile: FirewallProfileStep | None = None
+    bcd: BcdStep | None = None
+    network: NetworkStep | None = None
+    account: AccountStep | None = None
+    command: CommandStep | None = None
+    look: LookStep | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        _exactly_one(self, "registry", "registry_key")
+        exactly_one(self, *_KINDS)
         return self
 
     @property
     def kind(self) -> str:
-        """`registry` or `registry_key`."""
-        return "registry" if self.registry is not None else "registry_key"
+        """The name of the kind that is given."""
+        return exactly_one(self, *_KINDS)
+
+    @property
+    def wish(self) -> Wish:
+        """The wanted end."""
+        wish: Wish = getattr(self, self.kind)
+        return wish
 
     @property
     def title(self) -> str:
         """The step in one line, as plans and reports show it."""
-        if self.registry is not None:
-            return f"{self.registry.key}, {self.registry.value}"
-        assert self.registry_key is not None  # noqa: S101 - _check holds it
-        return self.registry_key.key
+        return self.wish.title
+
+    @classmethod
+    def of(cls, wish: Wish, *, id: str, why: str) -> Step:  # noqa: A002
+        """The step for a wish."""
+        kinds = {cls.model_fields[kind].annotation: kind for kind in _KINDS}
+        (kind,) = (kind for annotation, kind in kinds.items() if type(wish) in _members(annotation))
+        return cls(id=id, why=why, **{kind: wish})
 
 
-class ServiceProof(_Model):
+def _members(annotation: Any) -> tuple[Any, ...]:
+    return getattr(annotation, "__args__", (annotation,))
+
+
+class ServiceProof(Model):
     """A Windows service is in this state."""
 
     name: Slug
     state: Literal["running"]
 
 
-class ListenerProof(_Model):
-    """Something in the guest listens on this TCP port."""
+class ListenerProof(Model):
+    """Something in the guest listens on this TCP port; with `service`, that service does."""
 
     port: Annotated[int, Field(ge=1, le=65535)]
+    service: Slug | None = None
 
 
-class Proof(_Model):
-    """What must hold at the end; registry values are proven without being named here."""
+class Proof(Model):
+    """What must hold at the end; what the steps want is proven without being named here."""
 
-    model_config = _one_of("service", "listener")
+    model_config = one_of("service", "listener")
 
     service: ServiceProof | None = None
     listener: ListenerProof | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        _exactly_one(self, "service", "listener")
+        exactly_one(self, "service", "listener")
         return self
 
     @property
@@ -280,7 +268,7 @@ class Proof(_Model):
         return f"listener:{self.listener.port}"
 
 
-class Playbook(_Model):
+class Playbook(Model):
     """One named fix."""
 
     model_config = ConfigDict(title="serialfix playbook, version 1")
@@ -292,8 +280,19 @@ class Playbook(_Model):
     description: str = ""
     symptoms: tuple[Sentence, ...] = ()
     sources: tuple[Sentence, ...] = ()
+    applies_to: Annotated[tuple[Guest, ...], Field(min_length=1)] = (
+        "ws2016",
+        "ws2019",
+        "ws2022",
+        "ws2025",
+    )
     security: tuple[Sentence, ...] = Field(default=(), description="What this playbook lowers.")
+    undo: Annotated[
+        Sentence | None, Field(description="What `serialfix undo` does not put back, and how.")
+    ] = None
     restart: Literal["never", "if_changed", "always"]
+    parameters: dict[ParameterName, Parameter] = Field(default_factory=dict)
+    facts: tuple[Fact, ...] = ()
     steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=500)]
     proofs: tuple[Proof, ...] = ()
 
@@ -302,7 +301,7 @@ class Playbook(_Model):
         seen: dict[tuple[str, ...], int] = {}
         for number, step in enumerate(self.steps):
             ends: list[tuple[str, ...]] = [(step.id,)]
-            if step.registry is not None:
+            if step.registry is not None and step.when is None:
                 ends.append((step.registry.key.casefold(), step.registry.value.casefold()))
             for end in ends:
                 if end in seen:
@@ -313,7 +312,48 @@ class Playbook(_Model):
                         {"what": what, "other": seen[end], "at": ("steps", number)},
                     )
                 seen[end] = number + 1
+            self._check_names(number, step)
         return self
+
+    def _check_names(self, number: int, step: Step) -> None:
+        """What a step names must be there: facts, parameters, other steps."""
+        facts = {fact.id for fact in self.facts}
+        ids = {other.id for other in self.steps}
+        named: list[tuple[str, str, set[str], tuple[str | int, ...]]] = []
+        if step.when is not None and step.when.fact is not None:
+            named.append(("fact", step.when.fact, facts, ("when", "fact")))
+        if step.when is not None and step.when.parameter is not None:
+            known = set(self.parameters)
+            named.append(("parameter", step.when.parameter, known, ("when", "parameter")))
+        if step.service is not None:
+            where = ("service", "restart_if_changed")
+            named += [("step", id_, ids, where) for id_ in step.service.restart_if_changed]
+        for what, name, known, where in named:
+            if name not in known:
+                raise PydanticCustomError(
+                    "unknown_name",
+                    "there is no {what} {name}; known are {known}",
+                    {
+                        "what": what,
+                        "name": name,
+                        "known": ", ".join(sorted(known)) or "none",
+                        "at": ("steps", number, *where),
+                    },
+                )
+
+    def applies(self, step: Step, facts: Mapping[str, State]) -> bool:
+        """Whether the condition of a step holds for these facts."""
+        if step.when is None:
+            return True
+        if step.when.parameter is not None:
+            return step.when.holds(self.parameters[step.when.parameter].value)
+        return step.when.holds(fact_word(facts[step.when.fact or ""]))
+
+
+def fact_word(state: State) -> Scalar:
+    """What `when` compares: the data of a registry value, or `absent`."""
+    data = getattr(state, "data", "absent")
+    return data if isinstance(data, int | str) else str(data)
 
 
 def json_schema() -> dict[str, Any]:

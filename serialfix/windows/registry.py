@@ -83,6 +83,33 @@ def key_exists(key: str) -> str:
     return line(f"reg query {typed_key(key)} >nul 2>nul")
 
 
+def value_exists(key: str, name: str) -> str:
+    """Exit code 0 when the value is there, 1 when not; prints nothing, however long it is."""
+    return line(f"reg query {typed_key(key)} /v {quoted(alike(name))} >nul 2>nul")
+
+
+def export(key: str, file: str) -> str:
+    """Write a key to a file in the guest; `/y` so that it never asks. The file's name is expanded
+    by cmd.exe."""
+    return line(f'reg export {typed_key(key)} "{file}" /y')
+
+
+def import_file(file: str) -> str:
+    """Write what an export holds, then give the file its `imported` name; exit code 1 when either
+    fails, because `if` leaves the exit code alone."""
+    done = imported(file).rpartition("\\")[2]
+    return line(f'reg import "{file}" & if not eRrorlevel 1 ren "{file}" {done}')
+
+
+def imported(file: str) -> str:
+    r"""The name of an export that was imported.
+
+    >>> imported(r"%SystemRoot%\Temp\a.reg")
+    '%SystemRoot%\\Temp\\a.done'
+    """
+    return f"{file.removesuffix('.reg')}.done"
+
+
 def list_key(key: str) -> str:
     """The values and keys in a key; prints nothing for an empty one."""
     return line(f"reg query {typed_key(key)}")
