@@ -1,7 +1,7 @@
 """One hive file: held while it is worked on, changed in a copy, and put in its place in one step.
 
-Whatever kills the process, the file is the old hive or the new one, whole, and from the moment it is
-the new one the old one lies beside it, with a note of what was changed.
+Whatever kills the process, the file is the old hive or the new one, whole, and from the moment it
+is the new one the old one lies beside it, with a note of what was changed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ from serialfix.record.locks import lock_opened
 MARK = ".serialfix-"
 """Stands between a hive's name and the time in the names of backups: `SYSTEM.serialfix-2026…`."""
 _NTFS = ("system.ntfs_acl", "system.ntfs_security", "system.ntfs_attrib_be", "system.ntfs_attrib")
-"""What the drivers for NTFS call access rights and attributes; they are in no list of attributes."""
+"""What the drivers for NTFS call access rights and attributes; no list of attributes has them."""
+
+
+_SAME = ("st_ino", "st_dev", "st_size", "st_mtime_ns")
+"""What tells that a file is still the one that was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +41,14 @@ class Write:
 
 
 class HiveFile:
-    """A hive file that is held by this process. Raises HiveRefused for one that must not be touched.
+    """A hive file held by this process. Raises HiveRefused for one that must not be touched.
 
     With `write` the file must be writable, though it is never written in place.
     """
 
     def __init__(self, path: Path, kind: str, *, write: bool) -> None:
         self.path = path
+        self._copy: Path | None = None
         if not path.exists():
             raise ConfigError(
                 f"{path} does not exist",
@@ -86,6 +91,9 @@ class HiveFile:
 
     def close(self) -> None:
         """Let the file go."""
+        if self._copy is not None:
+            with suppress(OSError):
+                self._copy.unlink(missing_ok=True)
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -95,41 +103,53 @@ class HiveFile:
         """Of the file as it was found."""
         return hashlib.sha256(self.content).hexdigest()
 
-    def replace(self, writes: Sequence[Write], note: Mapping[str, Any], stamp: str) -> Path:
-        """Bring the values about; the backup that is made first is returned.
+    def prepare(self, writes: Sequence[Write], note: Mapping[str, Any], stamp: str) -> Path:
+        """Make the backup with its note, and a changed copy beside it, for `put`.
 
-        Raises VerifyMismatch when the changed copy does not read back as wanted; the file is then
-        as it was.
+        Returns the backup. Raises VerifyMismatch when the copy does not read back as wanted.
         """
         backup = self.path.with_name(f"{self.path.name}{MARK}{stamp}")
-        copy = backup.with_name(f"{backup.name}.new")
+        self._copy = backup.with_name(f"{backup.name}.new")
         try:
             self._clear_up()
-            write_new(backup, self.content, like=self.path)
-            copy.write_bytes(self.content)
-            with Hive(copy, write=True) as hive:
+            self._copy.write_bytes(self.content)
+            with Hive(self._copy, write=True) as hive:
                 for write in writes:
                     hive.set(write.path, write.name, write.wanted)
                 hive.commit()
-            changed = copy.read_bytes()
-            self._verify(copy, changed, writes)
-            facts = {"sha256": self.sha256, "sha256_after": hashlib.sha256(changed).hexdigest()}
-            write_new(note_of(backup), json.dumps({**note, **facts}, indent=2).encode())
-            self._put(copy)
+            changed = self._copy.read_bytes()
+            self._verify(self._copy, changed, writes)
+            after = hashlib.sha256(changed).hexdigest()
+            facts = {**note, "sha256": self.sha256, "sha256_after": after}
+            _write_new(note_of(backup), json.dumps(facts, indent=2).encode())
+            _write_new(backup, self.content, like=self.path)
         except OSError as error:
             raise unusable(self.path, error) from error
-        finally:
-            with suppress(OSError):
-                copy.unlink(missing_ok=True)
         return backup
 
-    def restore(self, content: bytes, stamp: str) -> None:
-        """Put these bytes, which are a hive, in the place of the file."""
-        copy = self.path.with_name(f"{self.path.name}{MARK}{stamp}.new")
+    def prepare_bytes(self, content: bytes, stamp: str) -> None:
+        """Make a copy with these bytes, which are a hive, for `put`."""
+        self._copy = self.path.with_name(f"{self.path.name}{MARK}{stamp}.new")
         try:
             self._clear_up()
-            copy.write_bytes(content)
-            self._put(copy)
+            self._copy.write_bytes(content)
+        except OSError as error:
+            raise unusable(self.path, error) from error
+
+    def put(self) -> None:
+        """The prepared copy in the place of the file, unless something has changed it meanwhile."""
+        assert self._copy is not None  # noqa: S101 - prepared before
+        try:
+            _like(self.path, self._copy)
+            _sync(self._copy)
+            now = os.stat(self.path)
+            if any(getattr(now, name) != getattr(self._stat, name) for name in _SAME):
+                raise HiveRefused(
+                    f"{self.path} was changed by something else meanwhile",
+                    remedy="See who uses the disk, then try again. Nothing was changed.",
+                )
+            os.replace(self._copy, self.path)
+            _sync_folder(self.path.parent)
         except OSError as error:
             raise unusable(self.path, error) from error
 
@@ -160,22 +180,9 @@ class HiveFile:
 
         if (second := reader(copy)) is not None:
             for write in writes:
-                if second.get(write.path, write.name) != write.wanted:
+                typed = write.wanted.typed if write.wanted is not None else None
+                if second.reads(write.name) and second.get(write.path, write.name) != typed:
                     raise _mismatch(self.path, f"{write.path}, {write.name} for regipy")
-
-    def _put(self, copy: Path) -> None:
-        """The copy in the place of the file, unless something else has changed it meanwhile."""
-        like(self.path, copy)
-        sync(copy)
-        now = os.stat(self.path)
-        same = ("st_ino", "st_dev", "st_size", "st_mtime_ns")
-        if any(getattr(now, name) != getattr(self._stat, name) for name in same):
-            raise HiveRefused(
-                f"{self.path} was changed by something else meanwhile",
-                remedy="See who uses the disk, then try again. Nothing was changed.",
-            )
-        os.replace(copy, self.path)
-        sync_folder(self.path.parent)
 
 
 def note_of(backup: Path) -> Path:
@@ -183,18 +190,18 @@ def note_of(backup: Path) -> Path:
     return backup.with_name(f"{backup.name}.json")
 
 
-def write_new(path: Path, content: bytes, *, like: Path | None = None) -> None:
+def _write_new(path: Path, content: bytes, *, like: Path | None = None) -> None:
     """A new file that is there whole, and on the disk, or not at all."""
     part = path.with_name(f"{path.name}.part")
     part.write_bytes(content)
     if like is not None:
         shutil.copystat(like, part)
-    sync(part)
+    _sync(part)
     os.replace(part, path)
-    sync_folder(path.parent)
+    _sync_folder(path.parent)
 
 
-def like(model: Path, copy: Path) -> None:
+def _like(model: Path, copy: Path) -> None:
     """Give a copy the owner, rights and attributes of a file, as far as the system lets us."""
     shutil.copystat(model, copy)
     if hasattr(os, "chown"):
@@ -205,7 +212,7 @@ def like(model: Path, copy: Path) -> None:
             os.setxattr(copy, name, os.getxattr(model, name))
 
 
-def sync(path: Path) -> None:
+def _sync(path: Path) -> None:
     """Have a file on the disk, not in memory alone."""
     descriptor = os.open(path, os.O_RDWR)
     try:
@@ -214,7 +221,7 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def sync_folder(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     """Make new names in a folder durable; Windows needs no such thing and has none."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)

@@ -54,7 +54,9 @@ class Stored:
 def examine(content: bytes, path: Path) -> None:
     """Raise HiveRefused unless these are the bytes of a whole hive that was closed properly."""
     if content[:4] != b"regf":
-        raise HiveRefused(f"{path} is no registry hive", remedy="Give the file in System32\\config.")
+        raise HiveRefused(
+            f"{path} is no registry hive", remedy="Give the file in System32\\config."
+        )
     if len(content) < HEADER:
         raise _truncated(path, len(content), HEADER)
     first, second = struct.unpack_from("<II", content, 4)
@@ -144,7 +146,7 @@ class Hive:
 
     def require_kind(self, kind: str) -> None:
         """Raise ConfigError when this is another hive than the option says."""
-        names = [self._hivex.name(node).lower() for node in self._hivex.children(self._hivex.root())]
+        names = [name.lower() for name in self.keys()]
         found = [each for each, key in _KINDS.items() if key.lower() in names]
         if kind not in found:
             is_ = f"a {found[0]} hive" if found else "another hive"
@@ -153,6 +155,10 @@ class Hive:
                 remedy="--system-hive takes Windows\\System32\\config\\SYSTEM, --software-hive"
                 " the file SOFTWARE beside it.",
             )
+
+    def keys(self) -> list[str]:
+        """The names of the keys at the root."""
+        return [self._hivex.name(node) for node in self._hivex.children(self._hivex.root())]
 
     def get(self, path: str, name: str) -> Stored | None:
         """A value; None when it, or its key, is not there."""

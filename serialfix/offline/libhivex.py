@@ -136,11 +136,15 @@ class Hivex:
         kind, length = ctypes.c_int(), ctypes.c_size_t()
         for value in self._list(self._lib.hivex_node_values(self._handle, node), "a key's values"):
             size = self._lib.hivex_value_key_len(self._handle, value)
-            name = self._text(self._lib.hivex_value_key(self._handle, value), size, "a value's name")
+            name = self._text(
+                self._lib.hivex_value_key(self._handle, value), size, "a value's name"
+            )
             ctypes.set_errno(0)
             data = self._lib.hivex_value_value(self._handle, value, kind, length)
             if not data and ctypes.get_errno():
-                raise HiveError(f"{self._path}: the value {name} cannot be read", ctypes.get_errno())
+                raise HiveError(
+                    f"{self._path}: the value {name} cannot be read", ctypes.get_errno()
+                )
             yield name, kind.value, self._taken(data, length.value)
 
     def set_values(self, node: Node, values: Sequence[NamedValue]) -> None:
@@ -173,7 +177,8 @@ class Hivex:
         """An array that ends with a zero, and is ours to free."""
         address = self._checked(pointer, f"{what} cannot be read")
         try:
-            found, array = [], ctypes.cast(address, ctypes.POINTER(ctypes.c_size_t))
+            found: list[int] = []
+            array = ctypes.cast(address, ctypes.POINTER(ctypes.c_size_t))
             while array[len(found)]:
                 found.append(array[len(found)])
             return found

@@ -19,6 +19,11 @@ class SecondReader:
 
         self._hive = RegistryHive(str(path))
 
+    @staticmethod
+    def reads(name: str) -> bool:
+        """Whether it finds a value of this name: regipy 6.5 misreads names in Latin-1."""
+        return name.isascii()
+
     def get(self, path: str, name: str) -> RegistryValue | None:
         """A value; None where there is none."""
         from regipy.exceptions import RegistryKeyNotFoundException

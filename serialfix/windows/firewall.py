@@ -12,9 +12,7 @@ from serialfix.model import RegistryValue
 from serialfix.windows.shell import line, quoted
 
 
-POLICY_STORE = (
-    r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy"
-)
+POLICY_STORE = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy"
 GROUP_POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall"
 RULES = rf"{POLICY_STORE}\FirewallRules"
 PROFILES = {"domain": "DomainProfile", "private": "StandardProfile", "public": "PublicProfile"}
@@ -61,6 +59,17 @@ def rule_enabled(value: RegistryValue) -> bool | None:
     """Whether the text of a rule says that it is active; None when it does not say."""
     match = _ACTIVE.search(str(value.data))
     return match[1].upper() == "TRUE" if match else None
+
+
+def with_rule_enabled(value: RegistryValue, *, enabled: bool) -> RegistryValue:
+    """The text of a rule with only what stands behind `Active=` changed (catalogue.md §4.4 F3)."""
+    match = _ACTIVE.search(str(value.data))
+    if match is None:
+        return value
+    text = str(value.data)
+    return RegistryValue(
+        value.type, f"{text[: match.start(1)]}{str(enabled).upper()}{text[match.end(1) :]}"
+    )
 
 
 def profile_enabled(value: RegistryValue | None) -> bool:
