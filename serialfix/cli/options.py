@@ -63,6 +63,10 @@ Playbook = Annotated[
         "--playbook", "-p", help="Name of a playbook, or a file.", autocompletion=playbook_names
     ),
 ]
+Set = Annotated[
+    list[str] | None,
+    option("--set", metavar="NAME=VALUE", help="Value of a parameter of the playbook; repeatable."),
+]
 Check = Annotated[bool, option("--check", "--dry-run", help="Show the plan, change nothing.")]
 ExitCode = Annotated[bool, option("--exit-code", help="With --check: 20 when there is work.")]
 Snapshot = Annotated[bool, option("--snapshot", help="Take a snapshot of the OS disk first.")]

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from serialfix.cli import export
 from serialfix.cli import options as o
 from serialfix.printable import printable
 from serialfix.report.formats import OutputFormat
@@ -26,6 +27,7 @@ def build() -> typer.Typer:
     app.command("list")(list_)
     app.command("show")(show)
     app.command("schema")(schema)
+    app.command("export")(export.export)
     return app
 
 
@@ -59,12 +61,29 @@ def list_(output: o.Output = OutputFormat.TABLE) -> None:
     machine.write(rows, output, rows=rows)
 
 
-def show(name: Name, output: o.Output = OutputFormat.TABLE) -> None:
+def show(
+    name: Name,
+    *,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="As commands for a recovery VM with the disk.")
+    ] = False,
+    drive: Annotated[
+        str, typer.Option("--drive", help="With --offline: letter of the attached disk.")
+    ] = "F:",
+    control_sets: Annotated[
+        str, typer.Option("--control-sets", help="With --offline: such as 1,2; else from Select.")
+    ] = "",
+    set_: o.Set = None,
+    output: o.Output = OutputFormat.TABLE,
+) -> None:
     """Show a playbook: its text, or with -o json what was read from it."""
     from serialfix.playbook.load import find_playbook
     from serialfix.report import machine
 
     loaded = find_playbook(name)
+    if offline:
+        export.show_offline(loaded, drive=drive, control_sets=control_sets, given=set_)
+        return
     if output is OutputFormat.TABLE:
         print(printable(loaded.text, keep="\n"), end="")
         print(f"# sha256 {loaded.sha256}  {printable(loaded.path)}")

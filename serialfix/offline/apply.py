@@ -16,7 +16,7 @@ from serialfix.model import Outcome, RegistryType, RegistryValue
 from serialfix.offline.files import MARK, HiveFile, Write, note_of
 from serialfix.offline.hive import Hive, Stored, unusable
 from serialfix.playbook.load import LoadedPlaybook
-from serialfix.playbook.offline import SELECT, Edit, Twin, compile_twin, control_sets
+from serialfix.playbook.offline import SELECT, Edit, LeftOut, Twin, compile_twin, control_sets
 from serialfix.windows import firewall
 
 
@@ -60,6 +60,17 @@ class OfflineResult:
     def changes(self) -> int:
         """How many values differ from what is wanted."""
         return sum(step.outcome is not Outcome.OK for step in self.steps)
+
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What has no offline form."""
+        return self.twin.left_out
+
+    @property
+    def lowered(self) -> tuple[str, ...]:
+        """What a change lowers in security."""
+        return self.loaded.playbook.security if self.outcome is not Outcome.OK else ()
 
 
 Decide = Callable[[OfflineResult], bool]

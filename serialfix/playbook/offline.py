@@ -309,3 +309,11 @@ def _dword(number: int) -> RegistryValue:
 
 def _start(word: str) -> RegistryValue:
     return _dword(_START["auto" if word == "delayed-auto" else word])
+
+
+def bcd_line(edit: BootEdit, store: str = "STORE") -> str:
+    """The command for a boot edit; the store is `\\boot\\bcd`, or on the EFI partition
+    `\\EFI\\Microsoft\\Boot\\BCD`."""
+    if edit.value is None:
+        return f"bcdedit /store {store} /deletevalue {edit.entry} {edit.element}"
+    return f"bcdedit /store {store} /set {edit.entry} {edit.element} {edit.value}"
