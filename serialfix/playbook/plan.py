@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from serialfix.model import Outcome, RegistryValue
-from serialfix.playbook.schema import Playbook, RegistryStep, Step
+from serialfix.playbook.schema import Playbook, Step, fact_word
+from serialfix.playbook.steps.wish import Policy, State
 
 
 ValueId = tuple[str, str]
@@ -20,27 +20,37 @@ def value_id(key: str, name: str) -> ValueId:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """What was read from the guest: values by `value_id` (None: absent), and keys by path."""
+    """What was read from the guest.
 
-    values: Mapping[ValueId, RegistryValue | None]
-    keys: Mapping[str, bool]
+    Attributes:
+        states: by step; a step whose condition does not hold has none.
+        facts: by their ids.
+        values: registry values by `value_id` (None: absent), those of policies among them.
+        keys: whether a registry key exists, by its path in lower case.
+    """
 
-    def value(self, step: RegistryStep) -> RegistryValue | None:
-        """The value that a step names."""
-        return self.values[value_id(step.key, step.value)]
+    states: Mapping[str, State]
+    facts: Mapping[str, State] = field(default_factory=dict)
+    values: Mapping[ValueId, RegistryValue | None] = field(default_factory=dict)
+    keys: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """One step: what is there, what is wanted, and whether it would change (or is `ok`)."""
+    """One step: what is there, what is wanted, and whether it would change (or is `ok`).
+
+    `restart` tells that its service restarts, `note` why a step does not apply.
+    """
 
     id: str
     kind: str
     title: str
     why: str
-    before: Any
-    wanted: Any
+    before: State
+    wanted: State
     outcome: Outcome
+    note: str | None = None
+    restart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,30 +75,51 @@ def make_plan(
     *,
     restart_allowed: bool = True,
     seconds_per_change: float = 0.0,
+    earlier: Mapping[str, State] | None = None,
 ) -> Plan:
-    """Hold the playbook against what was read."""
-    steps = tuple(_planned(step, present) for step in playbook.steps)
+    """Hold the playbook against what was read.
+
+    `earlier` has the former states of the steps that an earlier process of the run entered: what
+    depends on them still has to follow.
+    """
+    steps: list[PlannedStep] = []
+    changing: set[str] = set(earlier or ())
+    for step in playbook.steps:
+        planned = _planned(playbook, step, present, changing, earlier or {})
+        if planned.outcome is Outcome.WOULD_CHANGE:
+            changing.add(step.id)
+        steps.append(planned)
     changes = sum(step.outcome is Outcome.WOULD_CHANGE for step in steps)
     restart = playbook.restart == "always" or (playbook.restart == "if_changed" and changes > 0)
     return Plan(
         playbook=playbook,
-        steps=steps,
+        steps=tuple(steps),
         warnings=tuple(_policy_warnings(playbook, present)),
         restart=restart and restart_allowed,
         seconds=changes * seconds_per_change,
     )
 
 
-def _planned(step: Step, present: Present) -> PlannedStep:
-    if step.registry is not None:
-        before: Any = present.value(step.registry)
-        wanted: Any = step.registry.wanted
-        right = before == wanted
+def _planned(
+    playbook: Playbook,
+    step: Step,
+    present: Present,
+    changing: Collection[str],
+    earlier: Mapping[str, State],
+) -> PlannedStep:
+    note, restart = None, False
+    before: State = None
+    wanted: State = None
+    outcome = Outcome.OK
+    if not playbook.applies(step, present.facts):
+        note = f"does not apply: {_why_not(playbook, step, present)}"
     else:
-        key = step.registry_key.key if step.registry_key else ""
-        before = "present" if present.keys[key.lower()] else "absent"
-        wanted = "absent"
-        right = before == wanted
+        wish, before = step.wish, present.states[step.id]
+        if step.service is not None:
+            restart = any(each in changing for each in step.service.restart_if_changed)
+            wish = wish.prepared(earlier.get(step.id, before), restart=restart)
+        wanted = wish.wanted
+        outcome = Outcome.WOULD_CHANGE if wish.distance(before) else Outcome.OK
     return PlannedStep(
         id=step.id,
         kind=step.kind,
@@ -96,19 +127,38 @@ def _planned(step: Step, present: Present) -> PlannedStep:
         why=step.why,
         before=before,
         wanted=wanted,
-        outcome=Outcome.OK if right else Outcome.WOULD_CHANGE,
+        outcome=outcome,
+        note=note,
+        restart=restart,
     )
+
+
+def _why_not(playbook: Playbook, step: Step, present: Present) -> str:
+    """The condition that does not hold, with what was found."""
+    assert step.when is not None  # noqa: S101 - it does not hold
+    if step.when.parameter is not None:
+        found: object = playbook.parameters[step.when.parameter].value
+    else:
+        found = fact_word(present.facts[step.when.fact or ""])
+    return f"{step.when.fact or step.when.parameter} is {found}"
+
+
+def active_policies(
+    playbook: Playbook, facts: Mapping[str, State]
+) -> Iterator[tuple[Step, Policy]]:
+    """The policy values that could override the steps that apply."""
+    for step in playbook.steps:
+        if playbook.applies(step, facts):
+            yield from ((step, policy) for policy in step.wish.policies)
 
 
 def _policy_warnings(playbook: Playbook, present: Present) -> list[str]:
     """Policies that will override a local value (catalogue.md §3.5)."""
     warnings = []
-    for step in playbook.steps:
-        if (wish := step.registry) is None or wish.policy_twin is None:
-            continue
-        twin = present.values.get(value_id(wish.policy_twin, wish.value))
-        if twin is not None and twin != wish.wanted:
+    for step, policy in active_policies(playbook, present.facts):
+        found = present.values.get(value_id(policy.key, policy.name))
+        if found is not None and found != policy.harmless:
             warnings.append(
-                f"policy {wish.policy_twin}, {wish.value} is {twin}: it overrides step {step.id}"
+                f"policy {policy.key}, {policy.name} is {found}: it overrides step {step.id}"
             )
     return warnings

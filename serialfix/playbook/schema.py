@@ -152,7 +152,8 @@ class When(Model):
     def holds(self, found: Scalar) -> bool:
         """Whether the condition holds for what was found."""
         listed = any(
-            found == each and type(found) is type(each) for each in self.among or self.not_among or ()
+            found == each and type(found) is type(each)
+            for each in self.among or self.not_among or ()
         )
         return listed == (self.among is not None)
 
@@ -221,11 +222,12 @@ class Step(Model):
         return self.wish.title
 
     @classmethod
-    def of(cls, wish: Wish, *, id: str, why: str) -> Step:  # noqa: A002
+    def of(cls, wish: Wish, *, id: str, why: str) -> Step:
         """The step for a wish."""
         kinds = {cls.model_fields[kind].annotation: kind for kind in _KINDS}
         (kind,) = (kind for annotation, kind in kinds.items() if type(wish) in _members(annotation))
-        return cls(id=id, why=why, **{kind: wish})
+        given: dict[str, Any] = {kind: wish}
+        return cls(id=id, why=why, **given)
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:
@@ -326,8 +328,8 @@ class Playbook(Model):
             known = set(self.parameters)
             named.append(("parameter", step.when.parameter, known, ("when", "parameter")))
         if step.service is not None:
-            where = ("service", "restart_if_changed")
-            named += [("step", id_, ids, where) for id_ in step.service.restart_if_changed]
+            for other in step.service.restart_if_changed:
+                named.append(("step", other, ids, ("service", "restart_if_changed")))
         for what, name, known, where in named:
             if name not in known:
                 raise PydanticCustomError(

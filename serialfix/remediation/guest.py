@@ -1,36 +1,41 @@
-"""The work in the guest, on one session: read, write, read back, prove.
+"""The work in the guest, on one session: read, write, read back.
 
 Rules: a question may be asked again after a dropped connection, a write never: after a drop the
-value is read, and written again only when it is seen to be what it was before (design.md §2). Each
-write is in the journal, with the former value, before its first key is typed.
+state is read, and the line typed again only when it is seen to be what it was before (design.md
+§2). Each write is in the journal, with the former state, before its first key is typed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
-from serialfix.errors import (
-    CommandFailed,
-    SerialfixError,
-    Touched,
-    UnsafeStep,
-    VerifyMismatch,
-)
+from serialfix.console.cmd import CommandResult
+from serialfix.errors import CommandFailed, SerialfixError, Touched, UnsafeStep, VerifyMismatch
 from serialfix.model import Outcome, ProofResult, RegistryValue, StepResult
-from serialfix.playbook.plan import Plan, PlannedStep, Present, ValueId, value_id
-from serialfix.playbook.schema import Playbook, Proof, RegistryStep, Step
+from serialfix.playbook.plan import (
+    Plan,
+    PlannedStep,
+    Present,
+    ValueId,
+    active_policies,
+    value_id,
+)
+from serialfix.playbook.schema import Playbook, Step
+from serialfix.playbook.steps.wish import Ask, NewFile, Question, State, Value, Wish
 from serialfix.record.journal import JournalPort
 from serialfix.remediation.events import Observer
 from serialfix.remediation.lines import Lines
+from serialfix.remediation.values import Values, is_text
+from serialfix.result import plain
 from serialfix.session import Credentials, Session
-from serialfix.windows import network, paging, registry, services
+from serialfix.windows import paging, registry
 
 
-ABSENT = 1
-"""reg.exe's exit code for a missing key or value (sac.md §9)."""
+_MOST_LINES = 40
+"""For one step: adapters with several DNS servers and services with dependents need a few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,12 @@ class GuestPatience:
 
     rejoins: int = 3
     proof: float = 180.0
-    """For services and listeners to come up after a restart."""
+    """For services to start or stop, and for them and listeners to come up after a restart."""
     proof_pause: float = 3.0
 
 
 class Guest:
-    """Registry and services of the VM that a session is logged in to."""
+    """The VM that a session is logged in to, as steps see it."""
 
     def __init__(
         self,
@@ -58,138 +63,115 @@ class Guest:
         self.journal = journal
         self.patience = patience or GuestPatience()
         self.lines = Lines(session, credentials, journal, observer, rejoins=self.patience.rejoins)
+        self.values = Values(self.lines, observer)
         self._observer = observer
+        self._files = count(1)
 
     # --- reading --------------------------------------------------------------------------------
 
-    async def read(self, playbook: Playbook) -> Present:
-        """Every value that the playbook names, its policy twins, and the keys that are missing."""
-        wishes = _wishes(playbook)
-        asked = [(wish.key, wish.value) for wish in wishes]
-        twins = [(wish.policy_twin, wish.value) for wish in wishes if wish.policy_twin]
-        values = await self._values(asked)
-        keys: dict[str, bool] = {}
-        for key in _distinct(key for key, _ in asked):
-            if not any(values[value_id(k, n)] is not None for k, n in asked if k == key):
-                await self._look_for(key, keys)
-        values |= await self._values(
-            (key, name)
-            for key, name in twins
-            if value_id(key, name) not in values and keys.get(key.lower(), True)
-        )
-        for step in playbook.steps:
-            if step.registry_key is not None:
-                await self._look_for(step.registry_key.key, keys)
-        return Present(values, keys)
+    async def read(self, playbook: Playbook, facts: Mapping[str, State] | None = None) -> Present:
+        """The state of every step that applies, the policies that could override it, and which
+        registry keys are missing.
 
-    async def _values(
-        self, asked: Iterable[tuple[str, str]]
-    ) -> dict[ValueId, RegistryValue | None]:
-        """Values by key and name."""
-        names: dict[str, list[str]] = {}
-        for key, name in asked:
-            names.setdefault(key, []).append(name)
-        found: dict[ValueId, RegistryValue | None] = {}
-        for key, of_key in names.items():
-            found |= await self._values_of(key, of_key)
-        return found
-
-    async def _values_of(
-        self, key: str, names: Sequence[str]
-    ) -> dict[ValueId, RegistryValue | None]:
-        """Values of one key, many per line; what was not answered clearly is asked alone."""
-        found: dict[ValueId, RegistryValue | None] = {}
-        # a percent sign in the key could be read as the variable of the batch's loop
-        distinct = _distinct(names)
-        alone = [[name] for name in distinct]
-        for group in alone if "%" in key else registry.batches(distinct):
-            answers: dict[str, RegistryValue | None] = {}
-            if len(group) > 1:
-                with contextlib.suppress(CommandFailed, UnsafeStep):  # no `find`, or too long
-                    result = await self.lines.ask(registry.query_many(key, group))
-                    answers = registry.answers(result.output, group)
-            for name in group:
-                clear = name in answers and not _is_text(answers[name])  # pipes lose letters
-                answer = answers[name] if clear else await self.value(key, name)
-                found[value_id(key, name)] = answer
-            self._observer.progress(f"read {len(found)} of {len(names)} values of {key}")
-        return found
-
-    async def value(self, key: str, name: str) -> RegistryValue | None:
-        """One value; None when it is absent. Raises CommandFailed when the answer is unclear."""
-        line = registry.query(key, name)
-        result = await self.lines.ask(line, whole=False)
-        if not result.complete:  # a key was doubled just before Enter, or it is a long answer
-            result = await self.lines.ask(line, whole=False)
-        piped = not result.complete
-        if piped:
-            result = await self.lines.whole(line)
-        if result.exit_code == ABSENT:
-            return None
-        if result.exit_code:
-            raise self._unclear(line, f"exit code {result.exit_code}")
-        seen = registry.shown(result.rows, name)
-        # a text longer than the screen would lose letters on the way (see `exact`)
-        if not seen or (piped and _is_text(seen[0])):
-            raise self._unclear(line, "no row, or a text longer than the screen")
-        return await self._exactly(key, name, seen) if _is_text(seen[0]) else seen[0]
-
-    async def _exactly(
-        self, key: str, name: str, seen: Sequence[RegistryValue]
-    ) -> RegistryValue | None:
-        """The text as the screen shows it, with the blanks at its end, which no screen shows.
-
-        They are seen in a pipe, where characters that the code page lacks are lost.
+        `facts` are those of an earlier process of the run: what it changed must not decide now.
         """
-        if (line := registry.query_exactly(key, name)) is not None:
-            rows = (await self.lines.ask(line)).output
-            ended = [row[1:-1] for row in rows if row.startswith(".") and row.endswith("]")]
-            if (value := _settled(seen, registry.value_of(ended, name))) is not None:
-                return value
-        line = registry.query(key, name)
-        piped = registry.value_of((await self.lines.whole(line)).output, name)
-        if (value := _settled(seen, piped)) is None:
-            raise self._unclear(line, "a text whose end cannot be seen")
-        return value
+        if facts is None:
+            facts = {
+                fact.id: await self.values.one(fact.registry.key, fact.registry.value)
+                for fact in playbook.facts
+            }
+        active = [step for step in playbook.steps if playbook.applies(step, facts)]
+        states, values = await self._states(active)
+        asked = [value for step in active for value in step.wish.stored]
+        keys = {
+            step.registry_key.key.lower(): states[step.id] != "absent"
+            for step in active
+            if step.registry_key is not None
+        }
+        for key in dict.fromkeys(step.registry.key for step in active if step.registry):
+            named = [value for value in asked if value.key == key]
+            if not any(values[value_id(each.key, each.name)] is not None for each in named):
+                await self.values.look_for(key, keys)
+        policies = {
+            (policy.key, policy.name)
+            for _, policy in active_policies(playbook, facts)
+            if value_id(policy.key, policy.name) not in values
+            and keys.get(policy.key.lower(), True)
+        }
+        values |= await self.values.many(sorted(policies))
+        return Present(states, facts, values, keys)
 
-    def _unclear(self, line: str, why: str) -> CommandFailed:
-        return CommandFailed(
-            f"no clear answer to: {line} ({why})",
-            expected="a row with the value",
-            screen=self.session.console.screen.text(),
-            remedy="Look at the recording: the value may be of a type or length that cannot be "
-            "read on the console. Nothing was typed for it.",
-        )
+    async def _states(
+        self, steps: Sequence[Step]
+    ) -> tuple[dict[str, State], dict[ValueId, RegistryValue | None]]:
+        """The states by step, and the registry values that they are made of, read together."""
+        asked = ((each.key, each.name) for step in steps for each in step.wish.stored)
+        values = await self.values.many(asked)
+        return {step.id: await self._read(step.wish, values) for step in steps}, values
 
-    async def _look_for(self, key: str, keys: dict[str, bool]) -> None:
-        """Whether a key exists, and which of the keys above it do: `reg add` creates them all."""
-        for path in registry.ancestors(key):
-            if path.lower() not in keys:
-                result = await self.lines.sure(registry.key_exists(path))
-                if result.exit_code not in (0, ABSENT):
-                    raise CommandFailed(f"no clear answer whether {path} exists")
-                keys[path.lower()] = result.exit_code == 0
-            if keys[path.lower()]:
-                return
+    async def _read(
+        self, wish: Wish, known: Mapping[ValueId, RegistryValue | None] | None = None
+    ) -> State:
+        """The state that a wish is about; `known` values are not asked for again."""
+        reading = wish.read()
+        try:
+            question = next(reading)
+            while True:
+                try:
+                    answer = await self._answer(question, known or {})
+                except CommandFailed as error:
+                    question = reading.throw(error)
+                else:
+                    question = reading.send(answer)
+        except StopIteration as end:
+            state: State = end.value
+            return state
+
+    async def _answer(
+        self, question: Question, known: Mapping[ValueId, RegistryValue | None]
+    ) -> RegistryValue | CommandResult | str | None:
+        match question:
+            case Value(key, name):
+                place = value_id(key, name)
+                return known[place] if place in known else await self.values.one(key, name)
+            case Ask(line, exit_code_only, within):
+                ask = self.lines.sure if exit_code_only else self.lines.ask
+                return await ask(line, within=within)
+            case NewFile():
+                # the prompt's name is random: no other run writes there
+                return f"%SystemRoot%\\Temp\\serialfix-{self.lines.nonce}{next(self._files)}.reg"
+
+    async def _settled(self, wish: Wish, state: State = None) -> State:
+        """The state once the guest is not on its way to another any more, or no longer waited."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.patience.proof
+        while True:
+            state = await self._read(wish)
+            if not wish.pending(state) or loop.time() >= deadline:
+                return state
+            self._observer.progress(f"{wish.title} is on its way")
+            await asyncio.sleep(self.patience.proof_pause)
 
     def require_typable(self, plan: Plan) -> None:
-        """Build every line that the plan will need, before the first of them is typed.
+        """Build every line that the plan needs first, before the first of them is typed.
 
         Raises UnsafeStep where one could not be typed, or its answer not be read.
         """
         for step, planned in zip(plan.playbook.steps, plan.steps, strict=True):
-            if step.registry is None or planned.outcome is Outcome.OK:
+            if planned.outcome is Outcome.OK or step.registry_key is not None:
                 continue
-            wish, value = step.registry, step.registry.wanted
-            if value is not None:
-                registry.add(wish.key, wish.value, value)
-            if _is_text(value):
-                paging.capture(registry.query(wish.key, wish.value), *self.lines.file())
+            step.wish.line(planned.before)
+            if step.registry is not None and is_text(step.registry.wanted):
+                asked = registry.query(step.registry.key, step.registry.value)
+                paging.capture(asked, *self.lines.file())
 
     # --- writing --------------------------------------------------------------------------------
 
-    async def apply(self, number: int, step: Step, planned: PlannedStep) -> StepResult:
-        """Bring one step about and read it back.
+    async def apply(
+        self, number: int, step: Step, planned: PlannedStep, *, earlier: State = None
+    ) -> StepResult:
+        """Bring one step about and read it back. `earlier` is the state before an earlier process
+        of the run entered it.
 
         Raises StepError when it cannot be verified; TransportError and ConsoleError when the
         console is lost. `touched` in them tells what is known of the guest.
@@ -199,70 +181,84 @@ class Guest:
             return _result(planned, Outcome.OK, after=planned.before)
         self.lines.entered = False
         try:
-            if step.registry is not None:
-                await self._apply_value(step.id, step.registry, planned)
-            elif step.registry_key is not None:
-                await self._apply_key(step.id, step.registry_key.key)
+            former = planned.before if earlier is None else earlier
+            wish = step.wish.prepared(former, restart=planned.restart)
+            after = await self._bring_about(step, wish, planned.before)
         except SerialfixError as error:
             if self.lines.entered and error.touched is Touched.NO:
                 error.touched = Touched.MAYBE
             error.state = error.state or f"step {step.id}"
             self.journal.append("step_failed", step=step.id, error=error.slug)
             raise
+        self.journal.append("step_verified", step=step.id, after=plain(after))
         self.session.marker(f"step:{number} verified")
-        return _result(planned, Outcome.CHANGED, after=planned.wanted)
+        return _result(planned, Outcome.CHANGED, after=after)
 
-    async def _apply_value(self, step_id: str, wish: RegistryStep, planned: PlannedStep) -> None:
-        former = planned.before
-        if former is None and await self.value(wish.key, wish.value) is not None:
-            raise VerifyMismatch(
-                f"{wish.key}, {wish.value} was absent when the plan was made, and is there now",
-                remedy="Somebody else changes this VM. Run it again.",
-            )
-        wanted = wish.wanted
-        line = (
-            registry.delete(wish.key, wish.value)
-            if wanted is None
-            else registry.add(wish.key, wish.value, wanted, known=former is not None)
-        )
-        after = former
-        for _ in range(self.patience.rejoins + 1):
-            self._announce(step_id, former, line)
-            result = await self.lines.write(line)
-            after = await self.value(wish.key, wish.value)
-            if after == wanted:
-                self.journal.append("step_verified", step=step_id, after=after)
-                return
-            # `reg add` that succeeds and leaves no value may still have made its key
-            lied = result is not None and not result.exit_code
-            untouched = after == former and not (lied and former is None and wanted is not None)
+    async def _bring_about(self, step: Step, wish: Wish, former: State) -> State:
+        """Line after line, each because of the state that was read after the one before it."""
+        state = former
+        if former is None or step.registry is None:
+            state = await self._settled(wish)
+            if former is None and state is not None:
+                raise VerifyMismatch(
+                    f"{wish.title} was absent when the plan was made, and is there now",
+                    remedy="Somebody else changes this VM. Run it again.",
+                )
+        for _ in range(_MOST_LINES):
+            if not wish.distance(state):
+                return state
+            line = wish.line(state)
+            self._announce(step.id, former, line)
+            result = await self.lines.write(line, within=wish.seconds)
+            after = await self._settled(wish)
+            nearer = wish.distance(after) < wish.distance(state)
+            if not wish.distance(after):
+                return after
+            failed = result is not None and not wish.accepts(result.exit_code)
+            untouched = after == former and (result is None or failed or not _may_lie(wish, former))
             self.lines.entered &= not untouched
             if untouched:
-                self.journal.append("step_untouched", step=step_id, former=former)
-            if result is not None and result.exit_code:
-                raise CommandFailed(
-                    f"{line} ended with exit code {result.exit_code}; the value is "
-                    f"{_text(after)}, wanted {_text(wanted)}",
-                    touched=Touched.NO if untouched else Touched.MAYBE,
-                    screen="\n".join(result.output),
-                    remedy="Look at the message above: access denied means that the account is no "
-                    "administrator.",
-                )
-            if result is not None or after != former:
-                break
-            # The line was lost with the connection: the value is seen to be what it was.
-        raise VerifyMismatch(
-            f"{wish.key}, {wish.value} reads back as {_text(after)}, wanted {_text(wanted)}",
-            touched=Touched.NO if untouched else Touched.YES if after != former else Touched.MAYBE,
-            expected=_text(wanted),
-            remedy="The command ended, but the value is not there. Security software or a policy "
-            "may guard this key.",
+                self.journal.append("step_untouched", step=step.id, former=plain(former))
+            if result is not None and (failed or not nearer):
+                other = wish.otherwise(after, _error_code(result, after, failed=failed))
+                if other is None:
+                    raise self._not_reached(wish, line, result, former, after)
+                self._observer.progress(f"{line} did not do it; trying another way")
+                wish = other
+            elif not nearer and after != state:
+                raise self._mismatch(wish, former, after)
+            state = after  # as it was: the line was lost with the connection
+        raise self._mismatch(wish, former, state)
+
+    def _not_reached(
+        self, wish: Wish, line: str, result: CommandResult, former: State, after: State
+    ) -> SerialfixError:
+        if wish.accepts(result.exit_code):
+            return self._mismatch(wish, former, after, lied=_may_lie(wish, former))
+        return CommandFailed(
+            f"{line} ended with exit code {result.exit_code}; {wish.title} is {_text(after)}, "
+            f"wanted {_text(wish.wanted)}",
+            touched=Touched.NO if after == former else Touched.MAYBE,
+            screen="\n".join(result.output),
+            remedy="Look at the message above: access denied means that the account is no "
+            "administrator.",
         )
 
-    def _announce(self, step_id: str, former: RegistryValue | str | None, line: str) -> None:
+    def _mismatch(
+        self, wish: Wish, former: State, after: State, *, lied: bool = False
+    ) -> VerifyMismatch:
+        touched = Touched.YES if after != former else Touched.MAYBE if lied else Touched.NO
+        return VerifyMismatch(
+            f"{wish.title} reads back as {_text(after)}, wanted {_text(wish.wanted)}",
+            touched=touched,
+            expected=_text(wish.wanted),
+            remedy="The command ended, and this is what is there. Security software or a policy "
+            "may guard it.",
+        )
+
+    def _announce(self, step_id: str, former: State, line: str) -> None:
         """Journal what is about to be typed. Raises UnsafeStep when the journal may not keep it."""
-        facts = {"former": former.to_json() if isinstance(former, RegistryValue) else former}
-        facts["line"] = line
+        facts = {"former": plain(former), "line": line}
         kept = self.journal.append("step_entering", step=step_id, **facts)
         if any(kept[name] != fact for name, fact in facts.items()):
             self.journal.append("step_untouched", step=step_id, former=facts["former"])
@@ -273,71 +269,49 @@ class Guest:
                 "the step out.",
             )
 
-    async def _apply_key(self, step_id: str, key: str) -> None:
-        """Remove a key that holds nothing."""
-        content = await self.lines.ask(registry.list_key(key))
-        if content.exit_code == 0 and not (
-            content.complete and registry.is_empty(content.output, key)
-        ):
-            raise CommandFailed(
-                f"{key} is not empty, so it stays",
-                touched=Touched.NO,
-                remedy="Something else lives there now; remove it by hand if it should go.",
-            )
-        line = registry.delete_key(key)
-        self._announce(step_id, "present", line)
-        await self.lines.write(line)
-        if (await self.lines.sure(registry.key_exists(key))).exit_code != ABSENT:
-            raise VerifyMismatch(f"{key} is still there", touched=Touched.MAYBE)
-        self.journal.append("step_verified", step=step_id, after="absent")
-
     # --- proving --------------------------------------------------------------------------------
 
-    async def prove_values(self, playbook: Playbook) -> list[ProofResult]:
-        """Read every value again, and whether the keys are gone; one result for all of them."""
-        wishes = _wishes(playbook)
-        values = await self._values((wish.key, wish.value) for wish in wishes)
-        found = [(wish, values[value_id(wish.key, wish.value)]) for wish in wishes]
-        wrong = [f"{wish.value} is {_text(value)}" for wish, value in found if value != wish.wanted]
-        for key in (step.registry_key.key for step in playbook.steps if step.registry_key):
-            if (await self.lines.sure(registry.key_exists(key))).exit_code != ABSENT:
-                wrong.append(f"{key} is still there")
-        if wrong:
-            return [ProofResult("registry", Outcome.FAILED, "; ".join(wrong))]
-        text = f"{len(playbook.steps)} steps are as wanted"
-        return [ProofResult("registry", Outcome.OK, text)]
-
-    async def prove(self, proof: Proof) -> ProofResult:
-        """A service or listener, waited for while the guest comes up."""
+    async def prove_steps(
+        self, playbook: Playbook, facts: Mapping[str, State]
+    ) -> list[ProofResult]:
+        """Read again what the steps want, waited for while services come up; one result for all."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.patience.proof
+        lasting = [
+            step for step in playbook.steps if playbook.applies(step, facts) and step.wish.lasts
+        ]
         while True:
-            result = await self._look_at(proof)
-            if result.outcome is not Outcome.FAILED or loop.time() >= deadline:
-                return result
-            self._observer.progress(result.text)
+            states, _ = await self._states(lasting)
+            wrong = [step for step in lasting if step.wish.distance(states[step.id])]
+            waiting = any(step.service is not None for step in wrong)
+            if not waiting or loop.time() >= deadline:
+                break
+            self._observer.progress(f"{', '.join(step.title for step in wrong)}: not yet as wanted")
             await asyncio.sleep(self.patience.proof_pause)
-
-    async def _look_at(self, proof: Proof) -> ProofResult:
-        if proof.service is not None:
-            name = proof.service.name
-            found = services.state((await self.lines.ask(services.query(name))).output)
-            right = found == proof.service.state.upper()
-            text = f"service {name} is {found or 'unknown to the guest'}"
-            return ProofResult(proof.id, Outcome.OK if right else Outcome.FAILED, text)
-        port = proof.listener.port if proof.listener is not None else 0
-        try:
-            result = await self.lines.ask(network.listeners(port))
-        except CommandFailed as error:
-            return ProofResult(proof.id, Outcome.UNKNOWN, f"not shown: {error}")
-        if any("netstat" in row for row in result.output):  # unknown program, in any language
-            return ProofResult(proof.id, Outcome.UNKNOWN, "not shown: the guest has no netstat")
-        up = network.listens(result.output, port)
-        text = f"{'something' if up else 'nothing'} listens on TCP port {port}"
-        return ProofResult(proof.id, Outcome.OK if up else Outcome.FAILED, text)
+        texts = [f"{_name(step)} is {_text(states[step.id])}" for step in wrong]
+        return [steps_proof(playbook, texts)]
 
 
-def _result(planned: PlannedStep, outcome: Outcome, *, after: object) -> StepResult:
+def steps_proof(playbook: Playbook, wrong: Iterable[str] = ()) -> ProofResult:
+    """The result for all steps together."""
+    kind = "registry" if all(step.registry for step in playbook.steps) else "steps"
+    if text := "; ".join(wrong):
+        return ProofResult(kind, Outcome.FAILED, text)
+    return ProofResult(kind, Outcome.OK, f"{len(playbook.steps)} steps are as wanted")
+
+
+def _may_lie(wish: Wish, former: State) -> bool:
+    """Whether success without an effect may have left something: `reg add` makes the key first."""
+    return former is None and wish.wanted is not None
+
+
+def _error_code(result: CommandResult, after: State, *, failed: bool) -> int:
+    """The Windows error: that of the line, or what a service that did start ended with."""
+    ended = after.get("ended", 0) if isinstance(after, Mapping) else 0
+    return result.exit_code if failed else int(ended)
+
+
+def _result(planned: PlannedStep, outcome: Outcome, *, after: State) -> StepResult:
     return StepResult(
         id=planned.id,
         kind=planned.kind,
@@ -349,28 +323,11 @@ def _result(planned: PlannedStep, outcome: Outcome, *, after: object) -> StepRes
     )
 
 
-def _is_text(value: RegistryValue | None) -> bool:
-    return value is not None and isinstance(value.data, str | tuple)
+def _name(step: Step) -> str:
+    return step.registry.value if step.registry is not None else step.title
 
 
-def _settled(seen: Iterable[RegistryValue], piped: RegistryValue | None) -> RegistryValue | None:
-    """The one of the readings that a piped answer agrees with, with its end."""
-    if piped is None:
-        return None
-    for value in seen:
-        text = registry.exact(registry.text_of(value), registry.text_of(piped))
-        if text is not None and value.type is piped.type:
-            return registry.parsed(value.type, text)
-    return None
-
-
-def _text(value: RegistryValue | None) -> str:
-    return "absent" if value is None else str(value)
-
-
-def _wishes(playbook: Playbook) -> list[RegistryStep]:
-    return [step.registry for step in playbook.steps if step.registry is not None]
-
-
-def _distinct(items: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(items))
+def _text(state: State) -> str:
+    if isinstance(state, Mapping):
+        return ", ".join(f"{name} {_text(value)}" for name, value in state.items())
+    return "absent" if state is None else str(state)

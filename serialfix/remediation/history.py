@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from serialfix.errors import RecordError
+from serialfix.model import RegistryValue
 from serialfix.record.journal import Journal, Record, RunStore
 
 
@@ -31,6 +32,8 @@ class Standing:
     vm_id: str = ""
     purpose: str = ""
     absent_keys: tuple[str, ...] = ()
+    facts: dict[str, Any] | None = None
+    """What decided which steps apply; None before the plan."""
     planned: bool = False
     former: dict[str, Any] = field(default_factory=dict)
     """Former values of the steps that were entered, in the order of their first entering."""
@@ -83,11 +86,13 @@ def fold(records: Iterable[Record]) -> Standing:
             case "planned" if not now.planned:
                 now.planned = True
                 now.absent_keys = tuple(record["absent_keys"])
+                facts = record.get("facts", {})
+                now.facts = {name: state(value) for name, value in facts.items()}
             case "step_entering":
-                now.former.setdefault(record["step"], record["former"])
+                now.former.setdefault(record["step"], state(record["former"]))
             case "step_untouched":
                 # read back after all, and seen to be what it was at first
-                if now.former.get(record["step"]) == record["former"]:
+                if now.former.get(record["step"]) == state(record["former"]):
                     now.former.pop(record["step"], None)
             case "step_verified":
                 now.verified.add(record["step"])
@@ -110,6 +115,13 @@ def fold(records: Iterable[Record]) -> Standing:
             case "run_ended":
                 now.outcome = record["outcome"]
     return now
+
+
+def state(kept: Any) -> Any:
+    """A state out of a journal or a recording."""
+    if isinstance(kept, dict) and kept.keys() == {"type", "data"}:
+        return RegistryValue.from_json(kept)
+    return kept
 
 
 def runs(state_dir: Path) -> list[RunSummary]:

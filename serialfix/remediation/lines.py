@@ -94,12 +94,13 @@ class Lines:
         return await self.whole(line, within=within)
 
     @property
-    def _nonce(self) -> str:
+    def nonce(self) -> str:
+        """What names files of this session in the guest."""
         return self.session.prompt[-2::-1]  # backwards: no row of it may look like our prompt
 
     def file(self) -> tuple[str, str]:
         """A new file in the guest for an output, and what ends it there."""
-        return f"%temp%\\sf-{self._nonce}-{next(self._files)}.txt", f"end.{self._nonce}"
+        return f"%temp%\\sf-{self.nonce}-{next(self._files)}.txt", f"end.{self.nonce}"
 
     async def _ask(self, line: str, within: float | None = None) -> CommandResult:
         while True:
@@ -108,8 +109,9 @@ class Lines:
             except _DROPS as error:
                 await self._rejoin(error)
 
-    async def write(self, line: str) -> CommandResult | None:
-        """Run a line that changes something; None when a drop hides how it ended.
+    async def write(self, line: str, *, within: float | None = None) -> CommandResult | None:
+        """Run a line that changes something, `within` seconds instead of the usual deadline; None
+        when a drop hides how it ended.
 
         The connection is back then, at our prompt.
         """
@@ -120,7 +122,7 @@ class Lines:
             except _DROPS as error:
                 await self._rejoin(error)
         try:
-            return await self._run(typed)
+            return await self._run(typed, within)
         except _DROPS as error:
             self.entered |= self.session.entered
             await self._rejoin(error)
@@ -154,7 +156,7 @@ class Lines:
             file, end = self.file()
             shell = await self._with_utf8()
             captured = await self.sure(paging.capture(line, file, end), within=within)
-            output = await self._pages(file, f"]{self._nonce}", end)
+            output = await self._pages(file, f"]{self.nonce}", end)
             if shell is not self._shell:
                 continue  # another shell reads the file with another code page: once more
             await self._ask(paging.remove(file))

@@ -74,11 +74,11 @@ def steps(
         if work is not None and step.id in work.steps:
             results.append(work.steps[step.id])
             continue
-        wanted = step.registry.wanted if step.registry else "absent"
+        wanted = step.wish.wanted
         before = planned[step.id].before if step.id in planned else None
         ended, after = Outcome.NOT_STARTED, None
-        if check and step.id in planned:
-            ended = planned[step.id].outcome
+        if step.id in planned and (check or planned[step.id].note):
+            ended, wanted = planned[step.id].outcome, planned[step.id].wanted
         elif work is None and step.id in earlier:
             ended, before, after = Outcome.CHANGED, earlier[step.id], wanted
         results.append(

@@ -15,6 +15,7 @@ from serialfix.record.cast import INPUT, MARKER, Cast, Event, read_cast
 from serialfix.record.journal import MemoryJournal
 from serialfix.remediation.events import Silence
 from serialfix.remediation.guest import GuestPatience
+from serialfix.remediation.history import state
 from serialfix.remediation.work import DECLINED, OUTCOME, Purpose, Work, WorkPatience
 from serialfix.secrets import Secret
 from serialfix.session import Credentials, Session
@@ -90,10 +91,18 @@ def _work(cast: Cast, about: Any, transport: ReplayTransport) -> Work:
         observer=Silence(),
         restart_allowed=about["restart_allowed"],
         restart_reported=about.get("restart_reported", True),
-        earlier=dict.fromkeys(about["earlier"]),
+        earlier=_states(about["earlier"]),
+        facts=None if about.get("facts") is None else _states(about["facts"]),
         patience=WorkPatience(**about["work_patience"]),
         guest_patience=GuestPatience(**about["guest_patience"]),
     )
+
+
+def _states(kept: Any) -> dict[str, Any]:
+    """States by step or fact; older recordings have only the names of the steps."""
+    if isinstance(kept, list):
+        return dict.fromkeys(kept)
+    return {name: state(value) for name, value in kept.items()}
 
 
 async def _perform(work: Work, purpose: Purpose, about: Any, *, declined: bool) -> None:

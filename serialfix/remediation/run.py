@@ -28,7 +28,7 @@ from serialfix.errors import (
     UnsafeStep,
     UsageError,
 )
-from serialfix.model import RegistryValue, RunResult
+from serialfix.model import RunResult
 from serialfix.playbook.load import LoadedPlaybook, dump_playbook, parse_playbook
 from serialfix.playbook.plan import Plan
 from serialfix.record.cast import CastWriter, read_cast
@@ -43,7 +43,7 @@ from serialfix.remediation.restarting import Restart
 from serialfix.remediation.telling import Teller, redacted
 from serialfix.remediation.way_back import undo_playbook
 from serialfix.remediation.work import Purpose, Work
-from serialfix.result import run_json
+from serialfix.result import plain, run_json
 from serialfix.secrets import Redactor
 from serialfix.session import Credentials, Session, new_nonce
 from serialfix.transport.replay import RecordingTransport
@@ -77,7 +77,10 @@ async def undo(run_id: str, options: RunOptions, observer: Observer) -> RunResul
     now = fold(_read(folder))
     path = folder.path / "undo.yaml"
     if not path.exists():
-        raise UsageError(f"run {folder.run_id} has changed nothing, so there is nothing to undo")
+        raise UsageError(
+            f"run {folder.run_id} has changed nothing that could be put back, so there is nothing "
+            "to undo"
+        )
     playbook = parse_playbook(path.read_text("utf-8"), file=str(path))
     options = _at_the_same_vm(options, now, CONSOLE)
     return await _Run(playbook, options, observer, undo_of=folder.run_id).execute()
@@ -226,24 +229,26 @@ class _Run:
             snapshot = await self._place.snapshot()
             self._journal.append("snapshot", id=snapshot)
             self._observer.progress(snapshot)
-        _write_durably(self._undo_path, way_back)
+        if way_back is not None:
+            _write_durably(self._undo_path, way_back)
         return True
 
-    def _way_back(self, plan: Plan) -> str:
-        """The undo playbook's text. Raises UnsafeStep when a former value cannot be put back."""
+    def _way_back(self, plan: Plan) -> str | None:
+        """The undo playbook's text. Raises UnsafeStep when a former state cannot be put back."""
         kept = None
         if self._undo_path.exists():  # a former process of this run saw the values before us
             kept = parse_playbook(self._undo_path.read_text("utf-8")).playbook
         planned = [record for record in self._journal.records if record["kind"] == "planned"]
-        text = dump_playbook(
-            undo_playbook(
-                self._playbook,
-                plan,
-                run_id=self._folder.run_id,
-                absent_keys=planned[-1]["absent_keys"],
-                kept=kept,
-            )
+        back = undo_playbook(
+            self._playbook,
+            plan,
+            run_id=self._folder.run_id,
+            absent_keys=planned[-1]["absent_keys"],
+            kept=kept,
         )
+        if back is None:
+            return None
+        text = dump_playbook(back)
         if self._redactor.redact(text) != text:
             raise UnsafeStep(
                 "a former value holds the guest's password, so it cannot be kept for the way back",
@@ -269,7 +274,8 @@ class _Run:
                 "reclaim": self._left_open(purpose),
                 "reclaim_prompt": self._before.prompt,
                 "former_channel": self._last_channel(),
-                "earlier": sorted(self._earlier()),
+                "earlier": plain(self._before.former),
+                "facts": plain(self._facts()),
                 "restart_allowed": self._may_restart,
                 "restart_reported": self._restarter.reports,
                 "patience": asdict(self._patience.console),
@@ -298,7 +304,8 @@ class _Run:
             observer=self._observer,
             restart_allowed=self._may_restart,
             restart_reported=self._restarter.reports,
-            earlier=self._earlier(),
+            earlier=self._before.former,
+            facts=self._facts(),
             patience=self._patience.work,
             guest_patience=self._patience.guest,
         )
@@ -320,9 +327,9 @@ class _Run:
         proving = purpose is Purpose.PROVE
         return self._before.channel if proving == self._before.restart_requested else None
 
-    def _earlier(self) -> dict[str, Any]:
-        """Former values of the steps that an earlier process of this run entered."""
-        return {step: _former(value) for step, value in self._before.former.items()}
+    def _facts(self) -> dict[str, Any] | None:
+        """What decided at first which steps apply."""
+        return fold(self._journal.records).facts
 
     def _last_channel(self) -> str | None:
         return fold(self._journal.records).last_channel
@@ -427,7 +434,7 @@ class _Run:
             exit_code=error.exit_code if error else 0,
             touched=str(touched),
             steps=outcomes.steps(
-                self._playbook, self._work, self._earlier(), check=self._options.check
+                self._playbook, self._work, self._before.former, check=self._options.check
             ),
             restart=restart,
             proof=tuple(proof for work in self._works for proof in work.proof),
@@ -443,10 +450,6 @@ class _Run:
     def _warn(self, text: str) -> None:
         self._warnings.append(text)
         self._observer.warning(text)
-
-
-def _former(value: Any) -> Any:
-    return RegistryValue.from_json(value) if isinstance(value, dict) else value
 
 
 def _state_dir(options: RunOptions) -> Path:

@@ -1,13 +1,14 @@
-"""The way back: a playbook that puts every former value in its place again."""
+"""The way back: a playbook that puts every former state in its place again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from serialfix.model import Outcome
-from serialfix.playbook.plan import Plan
-from serialfix.playbook.schema import Playbook, RegistryKeyStep, RegistryStep, Step
-from serialfix.windows import registry
+from serialfix.playbook.plan import Plan, PlannedStep
+from serialfix.playbook.schema import Playbook, Step
+from serialfix.playbook.steps.registry import RegistryKeyStep
+from serialfix.playbook.steps.wish import Wish
 
 
 def undo_playbook(
@@ -17,31 +18,24 @@ def undo_playbook(
     run_id: str,
     absent_keys: Iterable[str],
     kept: Playbook | None = None,
-) -> Playbook:
-    """What undoes a plan: former values in reverse order, then the keys that it will create.
+) -> Playbook | None:
+    """What undoes a plan: former states in reverse order, then the keys that it will create, then
+    the services that have to restart to see all of it. None when nothing can be put back.
 
     `absent_keys` are the keys that do not exist before. `kept` is the way back that a former
     process of the same run wrote: what it saw was there first, so its steps stay as they are.
-    Raises UnsafeStep when a former value could not be typed again.
+    Raises UnsafeStep when a former state could not be put back.
     """
     steps: list[Step] = []
+    restarts: list[Step] = []
     created: set[str] = set()
     absent = {key.lower() for key in absent_keys}
     for step, planned in reversed(list(zip(playbook.steps, plan.steps, strict=True))):
-        wish = step.registry
-        if wish is None or planned.outcome is not Outcome.WOULD_CHANGE:
+        if planned.outcome is not Outcome.WOULD_CHANGE:
             continue
-        if planned.before is not None:
-            registry.add(wish.key, wish.value, planned.before)  # may refuse: now, not at the undo
-        steps.append(
-            Step(
-                id=step.id,
-                why=f"{wish.value} as it was before run {run_id}.",
-                registry=RegistryStep.restoring(wish.key, wish.value, planned.before),
-            )
-        )
-        if wish.wanted is not None:
-            parts = wish.key.split("\\")
+        (restarts if planned.restart else steps).extend(_back(step, planned, run_id))
+        if step.registry is not None and step.registry.wanted is not None:
+            parts = step.registry.key.split("\\")
             paths = ("\\".join(parts[:depth]) for depth in range(2, len(parts) + 1))
             created |= {path for path in paths if path.lower() in absent}
     for number, key in enumerate(sorted(created, key=lambda path: -path.count("\\")), start=1):
@@ -52,15 +46,49 @@ def undo_playbook(
                 registry_key=RegistryKeyStep(key=key, state="absent"),
             )
         )
+    steps += restarts
     if kept is not None:
         known = {step.id for step in kept.steps}
         steps = [*(step for step in steps if step.id not in known), *kept.steps]
+    if not steps:
+        return None
+    known_ids = {step.id for step in steps}
     return playbook.model_copy(
         update={
             "name": f"undo-{playbook.name}"[:80],
             "title": f"Undo of run {run_id}",
             "description": f"Puts back what run {run_id} changed.",
             "security": (),
-            "steps": tuple(steps),
+            "undo": None,
+            "facts": (),
+            "parameters": {},
+            "steps": tuple(_known_restarts(step, known_ids) for step in steps),
         }
     )
+
+
+def _back(step: Step, planned: PlannedStep, run_id: str) -> list[Step]:
+    """The steps that put back what one step finds; they have its id, the second with a number."""
+    wishes = step.wish.restoring(planned.before)
+    return [
+        Step.of(
+            wish,
+            id=step.id if number == 1 else f"{step.id}-{number}",
+            why=f"{_what(wish)} as it was before run {run_id}.",
+        )
+        for number, wish in enumerate(wishes, start=1)
+    ]
+
+
+def _what(wish: Wish) -> str:
+    name = getattr(wish, "value", None)
+    return name if isinstance(name, str) and name else wish.title
+
+
+def _known_restarts(step: Step, ids: set[str]) -> Step:
+    """A service restarts for the steps that are among those that are undone."""
+    if step.service is None or not step.service.restart_if_changed:
+        return step
+    known = tuple(each for each in step.service.restart_if_changed if each in ids)
+    service = step.service.model_copy(update={"restart_if_changed": known})
+    return step.model_copy(update={"service": service})

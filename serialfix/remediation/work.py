@@ -33,9 +33,12 @@ from serialfix.errors import (
 from serialfix.model import Outcome, ProofResult, StepResult
 from serialfix.playbook.plan import Plan, make_plan
 from serialfix.playbook.schema import Playbook
+from serialfix.playbook.steps.wish import State
 from serialfix.record.journal import JournalPort
 from serialfix.remediation.events import Observer
-from serialfix.remediation.guest import Guest, GuestPatience
+from serialfix.remediation.guest import Guest, GuestPatience, steps_proof
+from serialfix.remediation.proofs import Proofs
+from serialfix.result import plain
 from serialfix.session import Credentials, Session
 
 
@@ -90,7 +93,8 @@ class Work:
         observer: Observer,
         restart_allowed: bool = True,
         restart_reported: bool = True,
-        earlier: Mapping[str, Any] | None = None,
+        earlier: Mapping[str, State] | None = None,
+        facts: Mapping[str, State] | None = None,
         patience: WorkPatience | None = None,
         guest_patience: GuestPatience | None = None,
     ) -> None:
@@ -109,8 +113,10 @@ class Work:
         self._restart_allowed = restart_allowed
         self._restart_reported = restart_reported
         self._earlier = earlier or {}
+        self._facts = facts
         self._patience = patience or WorkPatience()
         self._guest = Guest(session, credentials, journal, observer, guest_patience)
+        self._proofs = Proofs(self._guest.lines, observer, self._guest.patience)
 
     # --- purposes -------------------------------------------------------------------------------
 
@@ -277,21 +283,24 @@ class Work:
     async def _make_plan(self) -> Plan:
         self._observer.phase("plan", "reading the present values")
         self.session.marker("plan")
-        present = await self._guest.read(self._playbook)
+        present = await self._guest.read(self._playbook, self._facts)
+        self._facts = present.facts
         plan = make_plan(
             self._playbook,
             present,
             restart_allowed=self._restart_allowed,
             seconds_per_change=2 * self._guest.lines.seconds_per_line,
+            earlier=self._earlier,
         )
         self.plan = plan
         self.warnings += plan.warnings
         self._journal.append(
             "planned",
             steps=[
-                {"step": step.id, "before": step.before, "wanted": step.wanted}
+                {"step": step.id, "before": plain(step.before), "wanted": plain(step.wanted)}
                 for step in plan.steps
             ],
+            facts=plain(present.facts),
             absent_keys=[key for key, there in present.keys.items() if not there],
         )
         self._observer.plan(plan)
@@ -303,7 +312,9 @@ class Work:
             zip(self._playbook.steps, plan.steps, strict=True), start=1
         ):
             try:
-                result = await self._guest.apply(number, step, planned)
+                result = await self._guest.apply(
+                    number, step, planned, earlier=self._earlier.get(step.id)
+                )
             except SerialfixError as error:
                 unknown = error.touched is Touched.MAYBE
                 self._keep(
@@ -323,9 +334,9 @@ class Work:
         before = planned.before
         if outcome is Outcome.OK:
             after = before
-            if step_id in self._earlier and self._earlier[step_id] != planned.wanted:
+            if step_id in self._earlier and self._earlier[step_id] != after:
                 outcome, before = Outcome.CHANGED, self._earlier[step_id]
-                self._journal.append("step_verified", step=step_id, after=after)
+                self._journal.append("step_verified", step=step_id, after=plain(after))
         self.steps[step_id] = StepResult(
             id=step_id,
             kind=planned.kind,
@@ -346,13 +357,11 @@ class Work:
         """The values, unless they were read a moment ago, and what the playbook asks for."""
         self.session.marker("prove")
         if values:
-            self.proof = await self._guest.prove_values(self._playbook)
+            self.proof = await self._guest.prove_steps(self._playbook, self._facts or {})
         else:
-            self.proof = [
-                ProofResult("registry", Outcome.OK, f"{len(self.steps)} steps are as wanted")
-            ]
+            self.proof = [steps_proof(self._playbook)]
         for wish in self._playbook.proofs:
-            self.proof.append(await self._guest.prove(wish))
+            self.proof.append(await self._proofs.prove(wish))
         for proof in self.proof:
             self._journal.append("proof", id=proof.id, outcome=proof.outcome, text=proof.text)
             if proof.outcome is Outcome.UNKNOWN:

@@ -10,9 +10,11 @@ from serialfix.windows.shell import line, quoted
 
 
 BOOLEANS = frozenset(
-    "bootems bootlog debug disabledynamictick displaybootmenu ems "
-    "nointegritychecks nocrashautoreboot recoveryenabled safebootalternateshell "
-    "testsigning bootdebug integrityservices".split()
+    {
+        *("bootdebug", "bootems", "bootlog", "debug", "disabledynamictick", "displaybootmenu"),
+        *("ems", "integrityservices", "nocrashautoreboot", "nointegritychecks"),
+        *("recoveryenabled", "safebootalternateshell", "testsigning"),
+    }
 )
 _ROW = re.compile(r"^(?P<element>[a-z][a-z0-9]+)\s+(?P<value>\S.*?)\s*$", re.IGNORECASE)
 

@@ -16,7 +16,8 @@ from serialfix.playbook.load import (
     load_playbook,
     parse_playbook,
 )
-from serialfix.playbook.schema import Playbook, RegistryStep, Step
+from serialfix.playbook.schema import Playbook, Step
+from serialfix.playbook.steps.registry import RegistryStep
 
 
 BOOK = r"""schema: 1
@@ -247,7 +248,7 @@ books = st.builds(
 )
 def test_former_data_with_odd_characters_comes_back(data: str) -> None:
     former = RegistryValue(RegistryType.SZ, data)
-    step = Step(id="a", why="\x85", registry=RegistryStep.restoring("HKLM\\a", "v", former))
+    step = Step(id="a", why="\x85", registry=RegistryStep.having("HKLM\\a", "v", former))
     book = Playbook(schema=1, name="u", version="1", title="t", restart="never", steps=(step,))
     assert parse_playbook(dump_playbook(book)).playbook == book
 

@@ -7,15 +7,16 @@ import pytest
 from serialfix.lab.profiles import LST, POL, dword
 from serialfix.model import Outcome, RegistryValue
 from serialfix.playbook.load import parse_playbook
-from serialfix.playbook.plan import Plan, Present, make_plan, value_id
+from serialfix.playbook.plan import Plan, make_plan, value_id
+from tests.support.present import present
 from tests.support.rig import small
 
 
 def plan(*, idle: RegistryValue | None, restart: str = "if_changed", allowed: bool = True) -> Plan:
     playbook = small({"value": "MaxIdleTime", "data": 0, "policy_twin": POL}, restart=restart)
     values = {value_id(LST, "MaxIdleTime"): idle, value_id(POL, "MaxIdleTime"): dword(9)}
-    present = Present(values, {})
-    return make_plan(playbook, present, restart_allowed=allowed, seconds_per_change=2.5)
+    there = present(playbook, values)
+    return make_plan(playbook, there, restart_allowed=allowed, seconds_per_change=2.5)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_a_key_that_should_be_gone(there: bool, outcome: Outcome) -> None:
         "schema: 1\nname: k\nversion: '1.0'\ntitle: K\ndescription: D\nrestart: never\n"
         f"steps:\n  - id: k\n    why: W.\n    registry_key: {{key: '{POL}', state: absent}}\n"
     ).playbook
-    the_plan = make_plan(playbook, Present({}, {POL.lower(): there}))
+    the_plan = make_plan(playbook, present(playbook, {}, k="in use" if there else "absent"))
     assert the_plan.steps[0].outcome is outcome
 
 

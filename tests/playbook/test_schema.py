@@ -16,12 +16,11 @@ from serialfix.playbook.schema import (
     ListenerProof,
     Playbook,
     Proof,
-    RegistryKeyStep,
-    RegistryStep,
     ServiceProof,
     Step,
     json_schema,
 )
+from serialfix.playbook.steps.registry import RegistryKeyStep, RegistryStep
 
 
 KEY = r"HKLM\SOFTWARE\Acme"
@@ -211,12 +210,12 @@ values = st.one_of(
 
 @given(values)
 def test_restoring_wants_exactly_what_was_there(former: RegistryValue | None) -> None:
-    assert RegistryStep.restoring(KEY, "V", former).wanted == former
+    assert RegistryStep.having(KEY, "V", former).wanted == former
 
 
 def test_what_cannot_be_typed_back_is_an_unsafe_step() -> None:
     with pytest.raises(UnsafeStep, match="could not be put back"):
-        RegistryStep.restoring(KEY, "V", RegistryValue(RegistryType.SZ, "two\nlines"))
+        RegistryStep.having(KEY, "V", RegistryValue(RegistryType.SZ, "two\nlines"))
 
 
 def test_the_shipped_json_schema_is_that_of_the_models() -> None:

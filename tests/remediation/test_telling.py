@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from serialfix.model import Outcome, ProofResult, RegistryType, RegistryValue, StepResult
-from serialfix.playbook.plan import Present, make_plan, value_id
+from serialfix.playbook.plan import make_plan, value_id
 from serialfix.remediation.events import Silence
 from serialfix.remediation.telling import Teller, redacted
 from serialfix.secrets import Redactor, Secret
 from tests.report.examples import RESULT
+from tests.support.present import present
 from tests.support.rig import LST, small
 
 
@@ -55,8 +56,7 @@ class Listener(Silence):
 
 async def test_every_word_passes_the_redactor() -> None:
     playbook = small({"value": "Comment", "type": "REG_SZ", "data": "x"})
-    present = Present({value_id(LST, "Comment"): TEXT}, {})
-    plan = make_plan(playbook, present)
+    plan = make_plan(playbook, present(playbook, {value_id(LST, "Comment"): TEXT}))
     teller = Teller(listener := Listener(), REDACTOR)
     teller.phase("find", "hunter2")
     teller.progress("hunter2")

@@ -8,9 +8,10 @@ from serialfix.errors import UnsafeStep
 from serialfix.lab.profiles import LST, POL, dword
 from serialfix.model import RegistryType, RegistryValue
 from serialfix.playbook.load import dump_playbook, parse_playbook
-from serialfix.playbook.plan import Plan, Present, make_plan, value_id
+from serialfix.playbook.plan import Plan, make_plan, value_id
 from serialfix.playbook.schema import Playbook
 from serialfix.remediation.way_back import undo_playbook
+from tests.support.present import present
 from tests.support.rig import small
 
 
@@ -27,11 +28,13 @@ def plan(layer: RegistryValue | None, idle: RegistryValue | None) -> Plan:
         value_id(LST, "MaxIdleTime"): idle,
         value_id(POL, "KeepAliveEnable"): None,
     }
-    return make_plan(PLAYBOOK, Present(values, {POL.lower(): False}))
+    return make_plan(PLAYBOOK, present(PLAYBOOK, values, {POL.lower(): False}))
 
 
 def undo(the_plan: Plan, *, kept: Playbook | None = None) -> Playbook:
-    return undo_playbook(PLAYBOOK, the_plan, run_id="r1", absent_keys=[POL.lower()], kept=kept)
+    playbook = undo_playbook(PLAYBOOK, the_plan, run_id="r1", absent_keys=[POL.lower()], kept=kept)
+    assert playbook is not None
+    return playbook
 
 
 def test_former_values_in_reverse_then_the_created_keys() -> None:

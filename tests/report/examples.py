@@ -14,7 +14,8 @@ from serialfix.model import (
     StepResult,
 )
 from serialfix.playbook.load import find_playbook
-from serialfix.playbook.plan import Plan, Present, make_plan, value_id
+from serialfix.playbook.plan import Plan, make_plan, value_id
+from tests.support.present import present
 
 
 ONE = RegistryValue(RegistryType.DWORD, 1)
@@ -104,4 +105,4 @@ def rdp_plan() -> Plan:
     assert second is not None
     values[value_id(first.key, first.value)] = ZERO
     values[value_id(second.key, second.value)] = None
-    return make_plan(book, Present(values, {}), seconds_per_change=4.0)
+    return make_plan(book, present(book, values), seconds_per_change=4.0)

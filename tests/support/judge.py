@@ -133,7 +133,7 @@ class Judge:
                 found.append(f"journal: {step} is untouched, the registry has {is_}, had {was}")
             if step in now.former:
                 told = now.former[step]
-                if told != (was.to_json() if was is not None else None):
+                if told != was:
                     found.append(f"journal: {step} was {told}, the registry had {was}")
         return found
 

@@ -313,6 +313,7 @@ class Rig:
             run_id="20260101-000000-test",
             absent_keys=planned["absent_keys"],
         )
+        assert playbook is not None
         return parse_playbook(dump_playbook(playbook), file="undo.yaml").playbook
 
 

@@ -65,7 +65,7 @@ class AccountStep(Wish):
         """0 or 1."""
         return len(differing(self.wanted, state))
 
-    def line(self, state: State) -> str:  # noqa: ARG002
+    def line(self, state: State) -> str:
         """`net user` or `net localgroup`."""
         if self.member_of is not None:
             return accounts.set_member(self.member_of, self.name, member=bool(self.member))

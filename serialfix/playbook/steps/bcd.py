@@ -63,7 +63,7 @@ class BcdStep(Wish):
             return int(state.casefold() != wanted.casefold())
         return int(state != wanted)
 
-    def line(self, state: State) -> str:  # noqa: ARG002
+    def line(self, state: State) -> str:
         """`/set` or `/deletevalue`."""
         if self.wanted is None:
             return bcd.delete_element(self.entry, self.element)

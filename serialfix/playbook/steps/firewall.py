@@ -36,7 +36,7 @@ class FirewallRuleStep(Wish):
         return {"enabled": self.enabled}
 
     @property
-    def values(self) -> tuple[Value, ...]:
+    def stored(self) -> tuple[Value, ...]:
         """The text that holds the rule."""
         return (Value(firewall.RULES, self.rule),)
 
@@ -52,7 +52,7 @@ class FirewallRuleStep(Wish):
 
     def read(self) -> Reading:
         """Whether it is on."""
-        found = yield self.values[0]
+        found = yield self.stored[0]
         enabled = None if found is None else firewall.rule_enabled(found)
         if enabled is None:
             raise CommandFailed(
@@ -66,13 +66,13 @@ class FirewallRuleStep(Wish):
         """0 or 1."""
         return len(differing({"enabled": self.enabled}, state))
 
-    def line(self, state: State) -> str:  # noqa: ARG002
+    def line(self, state: State) -> str:
         """By its English name, else by its id."""
         if self.name is None:
             return firewall.set_rule_by_id(self.rule, enabled=self.enabled)
         return firewall.set_rule(self.name, enabled=self.enabled)
 
-    def otherwise(self, state: State, exit_code: int) -> Wish | None:  # noqa: ARG002
+    def otherwise(self, state: State, exit_code: int) -> Wish | None:
         """By its id: this Windows has translated the name."""
         return None if self.name is None else self.model_copy(update={"name": None})
 
@@ -120,13 +120,15 @@ class FirewallProfileStep(Wish):
         }
 
     @property
-    def values(self) -> tuple[Value, ...]:
+    def stored(self) -> tuple[Value, ...]:
         """What is stored for each profile."""
         names = ["EnableFirewall"] if self.enabled is not None else []
         if self.inbound is not None:
             names += ["DoNotAllowExceptions", "DefaultInboundAction", "DefaultOutboundAction"]
         return tuple(
-            Value(firewall.profile_key(profile), name) for profile in self.profiles for name in names
+            Value(firewall.profile_key(profile), name)
+            for profile in self.profiles
+            for name in names
         )
 
     @property
@@ -141,7 +143,7 @@ class FirewallProfileStep(Wish):
     def read(self) -> Reading:
         """The switches of each profile."""
         stored = {}
-        for value in self.values:
+        for value in self.stored:
             stored[value] = yield value
         found: dict[str, Any] = {}
         for profile in self.profiles:
@@ -170,9 +172,7 @@ class FirewallProfileStep(Wish):
         profile, _, switch = differing(self.wanted, state)[0].partition(" ")
         if switch == "enabled":
             return firewall.set_profile_state(profile, enabled=bool(self.enabled))
-        return firewall.set_profile_policy(
-            profile, str(self.inbound), state[f"{profile} outbound"]
-        )
+        return firewall.set_profile_policy(profile, str(self.inbound), state[f"{profile} outbound"])
 
     def restoring(self, former: State) -> tuple[Wish, ...]:
         """One wish for each set of profiles that were alike."""

@@ -75,7 +75,10 @@ class NetworkStep(Wish):
             if active.exit_code:
                 raise unclear(active, "the active network adapters are not shown")
             return {"interface": name, "enabled": bool(network.named(active.output, [name]))}
-        return {"interface": name, **(yield from self._addresses(network.interface_key(guids[name])))}
+        return {
+            "interface": name,
+            **(yield from self._addresses(network.interface_key(guids[name]))),
+        }
 
     def _addresses(self, key: str) -> Any:
         dhcp: RegistryValue | None = yield Value(key, "EnableDHCP")

@@ -66,7 +66,7 @@ class RegistryStep(Wish):
         return None if self.type is None else registry_value(self.type, self.data)
 
     @property
-    def values(self) -> tuple[Value, ...]:
+    def stored(self) -> tuple[Value, ...]:
         """The value itself."""
         return (Value(self.key, self.value),)
 
@@ -79,7 +79,7 @@ class RegistryStep(Wish):
 
     def read(self) -> Reading:
         """The value, or None."""
-        found: RegistryValue | None = yield self.values[0]
+        found: RegistryValue | None = yield self.stored[0]
         return found
 
     def distance(self, state: State) -> int:
@@ -157,7 +157,7 @@ class RegistryKeyStep(Wish):
             )
         return registry.delete_key(self.key)
 
-    def restoring(self, former: State) -> tuple[Wish, ...]:  # noqa: ARG002
+    def restoring(self, former: State) -> tuple[Wish, ...]:
         """Nothing: reg.exe makes a key with the first value in it."""
         return ()
 
@@ -173,13 +173,13 @@ class RegistryRemovalStep(Wish):
     """
 
     key: KeyPath
-    values_: Annotated[tuple[ValueName, ...], Field(alias="values", min_length=1)]
+    values: Annotated[tuple[ValueName, ...], Field(min_length=1)]
     file: ExportFile | None = None
 
     @property
     def title(self) -> str:
         """Key and names."""
-        return f"{self.key}, {', '.join(self.values_)}"
+        return f"{self.key}, {', '.join(self.values)}"
 
     @property
     def wanted(self) -> State:
@@ -193,7 +193,7 @@ class RegistryRemovalStep(Wish):
 
     def read(self) -> Reading:
         """Which are there, where the key is exported to, and whether it is."""
-        there = yield from _present(self.key, self.values_)
+        there = yield from _present(self.key, self.values)
         if not there and self.file is None:
             return {"present": []}
         file = self.file or (yield NewFile())
@@ -212,7 +212,7 @@ class RegistryRemovalStep(Wish):
             return registry.export(self.key, state["file"])
         return registry.delete(self.key, state["present"][0])
 
-    def prepared(self, former: State, *, restart: bool = False) -> Self:  # noqa: ARG002
+    def prepared(self, former: State, *, restart: bool = False) -> Self:
         """With the file that was chosen when the plan was made."""
         file = former.get("file") if isinstance(former, dict) else None
         return self.model_copy(update={"file": file}) if file else self
@@ -232,24 +232,24 @@ class RegistryImportStep(Wish):
 
     key: KeyPath
     file: ExportFile
-    values_: Annotated[tuple[ValueName, ...], Field(alias="values", min_length=1)]
+    values: Annotated[tuple[ValueName, ...], Field(min_length=1)]
 
     @property
     def title(self) -> str:
         """Key and names."""
-        return f"{self.key}, {', '.join(self.values_)}"
+        return f"{self.key}, {', '.join(self.values)}"
 
     @property
     def wanted(self) -> State:
         """The file was imported and all of the values are there."""
-        return {"imported": True, "present": list(self.values_)}
+        return {"imported": True, "present": list(self.values)}
 
     def read(self) -> Reading:
         """Which are there, and whether the file was imported: it has another name then.
 
         That they are there does not tell: Windows may have written them anew.
         """
-        there = yield from _present(self.key, self.values_)
+        there = yield from _present(self.key, self.values)
         done = yield Ask(f'type "{registry.imported(self.file)}" >nul 2>nul', exit_code_only=True)
         if done.exit_code != 0:
             kept = yield Ask(f'type "{self.file}" >nul 2>nul', exit_code_only=True)
@@ -262,15 +262,15 @@ class RegistryImportStep(Wish):
 
     def distance(self, state: State) -> int:
         """0 or 1."""
-        return int(bool(differing({"imported": True, "present": list(self.values_)}, state)))
+        return int(bool(differing({"imported": True, "present": list(self.values)}, state)))
 
-    def line(self, state: State) -> str:  # noqa: ARG002
+    def line(self, state: State) -> str:
         """`reg import`, and the other name."""
         return registry.import_file(self.file)
 
-    def restoring(self, former: State) -> tuple[Wish, ...]:  # noqa: ARG002
+    def restoring(self, former: State) -> tuple[Wish, ...]:
         """The removal, which keeps an export of its own."""
-        return (RegistryRemovalStep(key=self.key, values=self.values_),)
+        return (RegistryRemovalStep(key=self.key, values=self.values),)
 
 
 def _present(key: str, names: tuple[str, ...]) -> Any:

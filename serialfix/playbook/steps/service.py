@@ -118,7 +118,7 @@ class ServiceStep(Wish):
         return found
 
     @property
-    def values(self) -> tuple[Value, ...]:
+    def stored(self) -> tuple[Value, ...]:
         """Where the settings stand."""
         key = services.config_key(self.name)
         return tuple(
@@ -128,7 +128,7 @@ class ServiceStep(Wish):
     def read(self) -> Reading:
         """Settings, state, and, where it may be stopped, its process and who needs it."""
         stored = []
-        for value in self.values:
+        for value in self.stored:
             stored.append((yield value))
         start, delayed, account, kind = stored
         if start is None:

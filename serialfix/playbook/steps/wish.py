@@ -74,7 +74,7 @@ class Wish(Model):
         raise NotImplementedError
 
     @property
-    def values(self) -> tuple[Value, ...]:
+    def stored(self) -> tuple[Value, ...]:
         """The registry values that `read` asks for, so that they can be asked for together."""
         return ()
 
@@ -114,16 +114,16 @@ class Wish(Model):
         """Whether a line that ended with this exit code has done its work."""
         return exit_code == 0
 
-    def pending(self, state: State) -> bool:  # noqa: ARG002
+    def pending(self, state: State) -> bool:
         """Whether the guest is still on its way to another state."""
         return False
 
-    def prepared(self, former: State, *, restart: bool = False) -> Self:  # noqa: ARG002
+    def prepared(self, former: State, *, restart: bool = False) -> Self:
         """The wish for a guest whose state was `former`; `restart` when what it depends on
         changes."""
         return self
 
-    def otherwise(self, state: State, exit_code: int) -> Wish | None:  # noqa: ARG002
+    def otherwise(self, state: State, exit_code: int) -> Wish | None:
         """Another way when a line failed; None when there is none."""
         return None
 
