@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -24,9 +23,7 @@ Format = Literal["reg", "cmd", "ps1", "ansible"]
 def export(
     name: Annotated[
         str,
-        typer.Argument(
-            metavar="PLAYBOOK", help="Name or file.", autocompletion=o.playbook_names
-        ),
+        typer.Argument(metavar="PLAYBOOK", help="Name or file.", autocompletion=o.playbook_names),
     ],
     *,
     form: Annotated[Format, typer.Option("--format", help="What is written.")],
@@ -42,7 +39,7 @@ def export(
     from serialfix.playbook.export import export as write
     from serialfix.playbook.load import bind, find_playbook
 
-    loaded = bind(find_playbook(name), assignments(set_))
+    loaded = bind(find_playbook(name), o.settings(set_))
     exported = write(loaded.playbook, form, partial=partial)
     for left in exported.left_out:
         print(f"left out: {printable(str(left))}", file=sys.stderr)
@@ -56,28 +53,15 @@ def export(
 
 
 def show_offline(
-    loaded: LoadedPlaybook, *, drive: str, control_sets: str, given: Sequence[str] | None
+    loaded: LoadedPlaybook, *, drive: str, control_sets: str, given: list[str] | None
 ) -> None:
     """Print the batch file for a recovery VM."""
     from serialfix.playbook.listing import listing
     from serialfix.playbook.load import bind
 
-    playbook = bind(loaded, assignments(given)).playbook
+    playbook = bind(loaded, o.settings(given)).playbook
     text = listing(playbook, drive=drive, sets=_numbers(control_sets))
     _to_stdout(text.encode())
-
-
-def assignments(given: Sequence[str] | None) -> Mapping[str, str]:
-    """NAME=VALUE texts as a mapping. Raises ConfigError."""
-    found = {}
-    for text in given or ():
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise ConfigError(f"--set takes NAME=VALUE, not {text!r}")
-        if name in found:
-            raise ConfigError(f"--set {name} is given twice")
-        found[name] = value
-    return found
 
 
 def _numbers(text: str) -> list[int]:

@@ -54,7 +54,6 @@ def apply(
 ) -> int:
     """Apply a playbook to registry hives; each is kept beside the file before it is changed."""
     from serialfix.cli.ask import ask_yes, require_consent
-    from serialfix.cli.export import assignments
     from serialfix.model import Outcome
     from serialfix.offline.apply import apply as work
     from serialfix.playbook.load import bind, find_playbook
@@ -62,7 +61,7 @@ def apply(
 
     if not check:
         require_consent(yes=yes, no_input=no_input)
-    loaded = bind(find_playbook(playbook), assignments(set_))
+    loaded = bind(find_playbook(playbook), o.settings(set_))
     given = {"SYSTEM": system_hive, "SOFTWARE": software_hive}
 
     def decide(plan: OfflineResult) -> bool:
@@ -80,9 +79,7 @@ def apply(
 
 def undo(
     *,
-    backup: Annotated[
-        Path, o.option("--backup", help="What `apply` kept: FILE.serialfix-TIME.")
-    ],
+    backup: Annotated[Path, o.option("--backup", help="What `apply` kept: FILE.serialfix-TIME.")],
     check: o.Check = False,
     output: o.Output = OutputFormat.TABLE,
     yes: o.Yes = False,

@@ -28,6 +28,24 @@ def playbook_names(incomplete: str) -> list[str]:
     return [name for name in playbook_files(os.environ) if name.startswith(incomplete)]
 
 
+def settings(given: list[str] | None) -> dict[str, str]:
+    """What --set gives, by name. Raises UsageError."""
+    from serialfix.errors import UsageError
+
+    found: dict[str, str] = {}
+    for text in given or ():
+        name, assigned, value = text.partition("=")
+        if not assigned or not name.strip():
+            raise UsageError(
+                f"--set takes NAME=VALUE, not {text!r}",
+                remedy="`serialfix playbook show PLAYBOOK` names the parameters.",
+            )
+        if name.strip() in found:
+            raise UsageError(f"--set gives {name.strip()} twice")
+        found[name.strip()] = value
+    return found
+
+
 def run_ids(incomplete: str) -> list[str]:
     """Completion of run ids."""
     from serialfix.record.journal import default_state_dir
@@ -64,8 +82,7 @@ Playbook = Annotated[
     ),
 ]
 Set = Annotated[
-    list[str] | None,
-    option("--set", metavar="NAME=VALUE", help="Value of a parameter of the playbook; repeatable."),
+    list[str] | None, option("--set", help="Parameter of the playbook: NAME=VALUE; repeatable.")
 ]
 Check = Annotated[bool, option("--check", "--dry-run", help="Show the plan, change nothing.")]
 ExitCode = Annotated[bool, option("--exit-code", help="With --check: 20 when there is work.")]

@@ -61,7 +61,6 @@ class OfflineResult:
         """How many values differ from what is wanted."""
         return sum(step.outcome is not Outcome.OK for step in self.steps)
 
-
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """What has no offline form."""

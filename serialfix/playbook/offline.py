@@ -186,7 +186,7 @@ class _Maker:
                 absent: Absent = "leave" if wish.only_if_present else "make"
                 self.edit(step, wish.key, wish.value, wish.wanted, absent=absent)
             case RegistryRemovalStep() as wish:
-                for name in wish.values_:
+                for name in wish.values:
                     self.edit(step, wish.key, name, None)
             case ServiceStep() as wish:
                 self.service(step, wish)
