@@ -8,7 +8,7 @@ win_firewall_rule would make an account or a rule that is not there. Texts with 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -64,6 +64,14 @@ _Dumper.add_representer(
 )
 
 
+_Dumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None
+    ),
+)
+
+
 def write(playbook: Playbook) -> Written:
     """The text of the file, and what is not in it."""
     writer = _Writer(playbook)
@@ -71,7 +79,7 @@ def write(playbook: Playbook) -> Written:
     if playbook.restart != "never":
         restart: Task = {"name": "Restart Windows", f"{_MODULES}win_reboot": None}
         if playbook.restart == "if_changed":
-            restart["when"] = " or ".join(f"{name} is changed" for name in writer.registered)
+            restart["when"] = writer.changed(writer.registered)
         tasks.append(restart)
     play = {
         "name": _plain(playbook.title),
@@ -93,7 +101,7 @@ class _Writer:
         self.playbook = playbook
         self.facts: dict[str, Fact] = {fact.id: fact for fact in playbook.facts}
         self.left_out: list[LeftOut] = []
-        self.registered: list[str] = []
+        self.registered: dict[str, list[str]] = {}
 
     def step(self, step: Step) -> list[Task]:
         """The tasks of one step; none where it is left out."""
@@ -104,9 +112,10 @@ class _Writer:
             return []
         name = _variable(step.id)
         for number, task in enumerate(tasks):
-            if "register" not in task and f"{_MODULES}win_reg_stat" not in task:
+            if "register" not in task:
                 task["register"] = f"{name}_{number}" if number else name
-                self.registered.append(task["register"])
+            if f"{_MODULES}win_reg_stat" not in task and task.get("changed_when") is not False:
+                self.registered.setdefault(step.id, []).append(task["register"])
         if step.when is None or step.when.fact is None:
             return tasks
         asked = self.facts[step.when.fact].registry
@@ -130,6 +139,11 @@ class _Writer:
                 tests.append(f"({fact}.exists and {fact}.value == {literal})")
         test = f"({' or '.join(tests)})"
         return test if step.when.among else f"not {test}"
+
+    def changed(self, ids: Iterable[str]) -> str:
+        """That one of these steps changed something, as Jinja."""
+        names = [name for each in ids for name in self.registered.get(each, ())]
+        return " or ".join(f"{name} is changed" for name in names) or "false"
 
     def wish(self, step: Step) -> Iterator[Task]:
         """What brings a step about."""
@@ -226,9 +240,7 @@ class _Writer:
         yield _task(name, "win_service", wanted)
         if wish.restart_if_changed and not wish.restart:
             again = {"name": wish.name, "state": "restarted", "force_dependent_services": True}
-            changed = " or ".join(
-                f"{_variable(each)} is changed" for each in wish.restart_if_changed
-            )
+            changed = self.changed(wish.restart_if_changed)
             yield {**_task(f"{step.id}: start it anew", "win_service", again), "when": changed}
         if wish.start_failures:
             self.left_out.append(
@@ -278,7 +290,6 @@ class _Writer:
             "register": done,
             "failed_when": f"{done}.rc not in {list(codes)}",
         }
-        self.registered.append(done)
 
 
 _RULE = """\

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from serialfix.errors import UnsafeStep
 from serialfix.model import RegistryType, RegistryValue
@@ -138,7 +139,7 @@ class _Writer:
             case AccountStep() as wish:
                 yield from self.account(wish, done)
             case CommandStep() as wish:
-                yield f"{_typed(wish.check)} >nul 2>nul"
+                yield _typed(wish.check)
                 right = "if not errorlevel 1" if wish.right_when == "zero" else "if errorlevel 1"
                 yield f"{right} goto {done}"
                 yield _typed(wish.run)
@@ -162,7 +163,7 @@ class _Writer:
         if wish.wanted is None:
             yield from (batch.delete(wish.key, wish.value), _FAIL)
             return
-        if isinstance(wish.wanted.data, int):
+        with suppress(UnsafeStep):  # what cannot be compared is written again
             yield from batch.among(wish.key, wish.value, [wish.wanted], "right")
             yield f"if defined right goto {done}"
         yield from (batch.add(wish.key, wish.value, wish.wanted), _FAIL)

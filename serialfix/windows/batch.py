@@ -18,6 +18,8 @@ from serialfix.windows.registry import data_text
 LIMIT = 8000
 """Below cmd.exe's 8,191 characters for a line."""
 _ACTED_ON = re.compile(r'[()!^"<>&|]')
+_TWICE = frozenset("\"%^!'`")
+"""What a second cmd.exe, which runs what `for /f` reads, would act on."""
 _COMPARABLE = re.compile(r"[A-Za-z0-9_.:\\ /-]*")
 
 
@@ -90,33 +92,38 @@ def among(
     else leave it undefined.
 
     What the registry holds is compared within `for`, so that cmd.exe never acts on it. Raises
-    UnsafeStep for data that cannot be compared so.
+    UnsafeStep for what cannot be compared so: the line goes through a second cmd.exe.
     """
-    words = [word for value in values if (word := _word(value)) is not None]
+    if found := _TWICE.intersection(key + name):
+        raise UnsafeStep(f"a batch file cannot ask for {key}, {name}: it holds {min(found)}")
+    words = [word for value in values if (word := _word(value))]
     shift = len(name.split()) + 1  # names with blanks are several tokens
     ask = f'reg query {quoted(key)} /v {quoted(name)} 2^>nul ^| find "    REG_"'
+    absent = None in values
     lines = [
         f'set "{variable}="',
-        'set "present="',
+        *(['set "present="'] if absent else []),
         f"for /f \"tokens={shift},*\" %%a in ('{ask}') do (",
-        '    set "present=1"',
-        *(f'    if /i "%%b"=="{word}" set "{variable}=1"' for word in words),
+        *(['    set "present=1"'] if absent else []),
+        *(f'    if /i "{token}"=="{word}" set "{variable}=1"' for token, word in words),
         ")",
     ]
-    if None in values:
+    if absent:
         lines.append(f'if not defined present set "{variable}=1"')
     return [checked(line) for line in lines]
 
 
-def _word(value: RegistryValue | int | str | None) -> str | None:
-    """The data as `reg query` prints it."""
+def _word(value: RegistryValue | int | str | None) -> tuple[str, str] | None:
+    """What `reg query` prints is compared with: the data, or for a value its type as well."""
     if value is None:
         return None
     data = value.data if isinstance(value, RegistryValue) else value
     text = hex(data) if isinstance(data, int) else str(data)
     if not isinstance(data, int | str) or not _COMPARABLE.fullmatch(text):
         raise UnsafeStep(f"a batch file cannot compare {text!r}", remedy="Leave the step out.")
-    return text
+    if isinstance(value, RegistryValue):
+        return "%%a %%b", f"{value.type} {text}"
+    return "%%b", text
 
 
 def joined(lines: Iterable[str]) -> str:
