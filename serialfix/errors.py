@@ -201,6 +201,12 @@ class SerialConsoleDisabled(PreflightError):
     slug = "preflight.serial_console_disabled"
 
 
+class PlaybookNotForGuest(PreflightError):
+    """The playbook says that it is not meant for this version of Windows."""
+
+    slug = "preflight.playbook_not_for_guest"
+
+
 class AzureRefused(PreflightError):
     """Azure Resource Manager refused a call; code and message are in the text."""
 

@@ -192,18 +192,19 @@ def _run(
     guest: _Guest,
     manner: _Manner,
     *,
+    given: list[str] | None,
     lab: bool,
     state_dir: Path | None,
     **settings: Any,
 ) -> int:
     from serialfix.cli.ask import require_consent
-    from serialfix.playbook.load import find_playbook
+    from serialfix.playbook.load import bind, find_playbook
     from serialfix.remediation.run import RunOptions
     from serialfix.remediation.run import run as work
 
     if not manner.check:
         require_consent(yes=manner.yes, no_input=manner.no_input)
-    loaded = find_playbook(playbook)
+    loaded = bind(find_playbook(playbook), o.settings(given))
     with _lab(lab):
         options = RunOptions(
             **target,
@@ -219,6 +220,7 @@ def _run(
 def run(
     *,
     playbook: o.Playbook,
+    set_: o.Set = None,
     vm: o.Vm = None,
     resource_group: o.ResourceGroup = None,
     subscription: o.Subscription = None,
@@ -255,6 +257,7 @@ def run(
         ),
         _Guest(guest_username, guest_domain, credential_command),
         _Manner(output, yes, no_input, only_show_errors, debug, check, exit_code),
+        given=set_,
         lab=lab,
         state_dir=state_dir,
         restart=not no_restart,
@@ -264,6 +267,7 @@ def run(
 def check(
     *,
     playbook: o.Playbook,
+    set_: o.Set = None,
     vm: o.Vm = None,
     resource_group: o.ResourceGroup = None,
     subscription: o.Subscription = None,
@@ -287,6 +291,7 @@ def check(
         _target(vm, resource_group, subscription, ids, instance_id, lab=lab, console=console),
         _Guest(guest_username, guest_domain, credential_command),
         _Manner(output, False, no_input, only_show_errors, debug, True, exit_code),
+        given=set_,
         lab=lab,
         state_dir=state_dir,
     )

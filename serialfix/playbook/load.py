@@ -249,7 +249,8 @@ def parse_playbook(text: str, *, file: str = "<playbook>") -> LoadedPlaybook:
         raise PlaybookError(f"not YAML: {str(error).splitlines()[0]}", file=file) from error
     if not isinstance(root.data, dict):
         raise reader.error("a playbook is a mapping that begins with schema: 1", root.mark)
-    _substitute(reader, root)
+    if "${" in text:
+        _substitute(reader, root)
     try:
         playbook = Playbook.model_validate(root.data)
     except ValidationError as error:

@@ -208,7 +208,7 @@ class Step(Model):
     @property
     def kind(self) -> str:
         """The name of the kind that is given."""
-        return exactly_one(self, *_KINDS)
+        return next(kind for kind in _KINDS if getattr(self, kind) is not None)
 
     @property
     def wish(self) -> Wish:
@@ -282,12 +282,9 @@ class Playbook(Model):
     description: str = ""
     symptoms: tuple[Sentence, ...] = ()
     sources: tuple[Sentence, ...] = ()
-    applies_to: Annotated[tuple[Guest, ...], Field(min_length=1)] = (
-        "ws2016",
-        "ws2019",
-        "ws2022",
-        "ws2025",
-    )
+    applies_to: Annotated[
+        tuple[Guest, ...], Field(description="Guests that it is meant for; none named: all.")
+    ] = ()
     security: tuple[Sentence, ...] = Field(default=(), description="What this playbook lowers.")
     undo: Annotated[
         Sentence | None, Field(description="What `serialfix undo` does not put back, and how.")
@@ -342,6 +339,11 @@ class Playbook(Model):
                         "at": ("steps", number, *where),
                     },
                 )
+
+    def is_for(self, os_name: str) -> bool:
+        """Whether it is meant for a Windows of this name; one that tells no year may be any."""
+        year = re.search(r"Server (20\d\d)", os_name)
+        return not self.applies_to or year is None or f"ws{year[1]}" in self.applies_to
 
     def applies(self, step: Step, facts: Mapping[str, State]) -> bool:
         """Whether the condition of a step holds for these facts."""

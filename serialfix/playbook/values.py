@@ -32,6 +32,8 @@ _TEXTS = (RegistryType.SZ, RegistryType.EXPAND_SZ)
 
 def check_typable(text: str, what: str) -> None:
     """Refuse what a keyboard line cannot carry, or what a reader cannot see."""
+    if text.isascii() and text.isprintable():
+        return
     for character in text:
         category = unicodedata.category(character)
         if category.startswith("C") or (category.startswith("Z") and character != " "):

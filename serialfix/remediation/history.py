@@ -29,6 +29,7 @@ class Standing:
     """The fold of a journal: what of a run is done, and what is not known."""
 
     playbook: str = ""
+    sha256: str = ""
     vm_id: str = ""
     purpose: str = ""
     absent_keys: tuple[str, ...] = ()
@@ -78,6 +79,7 @@ def fold(records: Iterable[Record]) -> Standing:
         match record["kind"]:
             case "run_started":
                 now.playbook = record["playbook"]
+                now.sha256 = record.get("sha256", "")
                 now.purpose = record["purpose"]
                 now.undo_of = record.get("undo_of")
                 now.asked = record.get("asked", {})

@@ -20,6 +20,7 @@ import serialfix
 from serialfix.errors import (
     Interrupted,
     MachineMisuse,
+    PlaybookNotForGuest,
     RecordError,
     RestartError,
     SerialfixError,
@@ -99,6 +100,7 @@ async def resume(run_id: str, options: RunOptions, observer: Observer) -> RunRes
         raise UsageError(f"run {folder.run_id} was a check; run it again instead")
     path = folder.path / "playbook.yaml"
     playbook = parse_playbook(path.read_text("utf-8"), file=str(path))
+    playbook = replace(playbook, sha256=now.sha256 or playbook.sha256)
     options = _at_the_same_vm(options, now, ASKED)
     return await _Run(
         playbook, options, observer, resumed=(folder.run_id, now), undo_of=now.undo_of
@@ -156,6 +158,10 @@ class _Run:
                     "run_started",
                     playbook=self._playbook.name,
                     sha256=self._loaded.sha256,
+                    parameters={
+                        name: parameter.value
+                        for name, parameter in self._playbook.parameters.items()
+                    },
                     purpose=Purpose.CHECK if self._options.check else Purpose.APPLY,
                     undo_of=self._undo_of,
                     asked={name: getattr(self._options, name) for name in ASKED},
@@ -198,6 +204,12 @@ class _Run:
                 condition = await self._place.preflight()
                 self._vm = condition.vm
                 self._journal.append("target", vm_id=self._vm.id, os=condition.os_name)
+                if not self._playbook.is_for(condition.os_name):
+                    raise PlaybookNotForGuest(
+                        f"{self._playbook.name} is not for {condition.os_name}: it applies to "
+                        f"{', '.join(self._playbook.applies_to)}",
+                        remedy="Nothing was touched. `serialfix playbook list` shows the others.",
+                    )
                 for note in condition.notes:
                     self._warn(note)
                 await self._on_console()

@@ -21,7 +21,7 @@ NO_SUCH_SERVICE = 1060
 _STATE = re.compile(
     r":\s*[1-7]\s+(STOPPED|START_PENDING|STOP_PENDING|RUNNING|CONTINUE_PENDING|PAUSE_PENDING|PAUSED)\b"
 )
-_NAME = re.compile(r"^\s*SERVICE_NAME\s*: (.+?)\s*$")
+_NAME = re.compile(r"^\S[^:]*: *(\S.*?)\s*$")
 _PID = re.compile(r"^\s*PID\s*:\s*(\d+)\s*$")
 _ENDED = re.compile(r"^\s*WIN32_EXIT_CODE\s*:\s*(\d+)")
 
@@ -80,11 +80,16 @@ def ended(rows: Iterable[str]) -> int:
 
 
 def states(rows: Iterable[str]) -> dict[str, str]:
-    """The states in an answer to `dependents`, by service name."""
+    """The states in an answer to `dependents`, by service name.
+
+    The name is the first row of a block whatever its label is: labels are translated.
+    """
     found: dict[str, str] = {}
     name = ""
     for row in rows:
-        if match := _NAME.match(row):
+        if not row.strip():
+            name = ""
+        elif not name and (match := _NAME.match(row)):
             name = match[1]
         elif name and (match := _STATE.search(row)):
             found.setdefault(name, match[1])

@@ -146,6 +146,27 @@ def test_a_wrong_playbook_names_its_line(stage: Stage) -> None:
     assert f"{file}:3:1: not YAML" in err
 
 
+def test_parameters_reach_the_run(stage: Stage) -> None:
+    file = stage.state.parent / "asks.yaml"
+    file.write_text(
+        "schema: 1\nname: asks\nversion: '1'\ntitle: T\nrestart: never\n"
+        "parameters: {user: {example: bob, why: Who.}}\n"
+        "steps: [{id: a, why: w, account: {name: '${user}', enabled: true}}]\n"
+    )
+    book = ("--vm", "v", "--playbook", str(file))
+    code, _, err = stage.run("run", "--yes", *book)
+    assert (code, stage.calls) == (2, [])
+    assert "--set user=...  Who." in err
+    code, _, err = stage.run("run", "--yes", *book, "--set", "user")
+    assert (code, stage.calls) == (2, [])
+    assert "NAME=VALUE" in err
+    code, _, err = stage.run("check", *book, "--set", "user=a", "--set", "user=b")
+    assert code == 2
+    assert "twice" in err
+    assert stage.run("check", *book, "--set", "user=a=b")[0] == 0
+    assert stage.calls[0][1].playbook.steps[0].account.name == "a=b"
+
+
 def test_an_id_names_the_vm(stage: Stage) -> None:
     stage.run("run", "--playbook", "rdp-reset", "--yes", "--ids", RESULT.vm_id)
     assert (stage.options.vm, stage.options.vm_id) == (None, RESULT.vm_id)

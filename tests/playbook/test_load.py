@@ -11,6 +11,7 @@ from serialfix.errors import PlaybookError
 from serialfix.model import RegistryType, RegistryValue
 from serialfix.playbook.load import (
     MAX_BYTES,
+    bind,
     dump_playbook,
     find_playbook,
     load_playbook,
@@ -277,3 +278,111 @@ def test_any_damage_to_a_playbook_is_answered(draw: st.DataObject) -> None:
     end = draw.draw(st.integers(start, min(len(BOOK), start + 20)))
     scrap = draw.draw(st.text(alphabet="{}[]:-#&*!'\" \n\taX0", max_size=5))
     assert refused_with_the_file_or_accepted(BOOK[:start] + scrap + BOOK[end:])
+
+
+# --- parameters, facts, conditions ---------------------------------------------------------------
+
+ASKING = r"""schema: 1
+name: asking
+version: "1"
+title: Asks
+restart: never
+parameters:
+  port: {type: integer, default: 3389, why: The port., minimum: 1, maximum: 65535}
+  user: {example: bob, why: The account., pattern: "[a-z]+"}
+  mode: {default: soft, choices: [soft, hard], why: How.}
+  force: {type: boolean, default: false, why: Whether.}
+facts:
+  - id: level
+    registry: {key: HKLM\SOFTWARE\Acme, value: "${mode}"}
+steps:
+  - id: one
+    why: because of $${this} and ${user}
+    when: {fact: level, is_not: [4, absent]}
+    registry: {key: HKLM\SOFTWARE\Acme, value: Port, type: REG_DWORD, data: "${port}"}
+  - id: two
+    why: w
+    when: {parameter: force, is: [true]}
+    account: {name: "${user}", enabled: true}
+proofs:
+  - listener: {port: "${port}"}
+"""
+
+
+def test_parameters_keep_their_types_and_stand_where_they_are_named() -> None:
+    loaded = parse_playbook(ASKING)
+    one, two = loaded.playbook.steps
+    assert loaded.needed == ("user",)
+    assert one.why == "because of ${this} and bob"
+    assert one.registry is not None
+    assert one.registry.wanted == RegistryValue(RegistryType.DWORD, 3389)
+    assert two.account is not None
+    assert two.account.name == "bob"
+    assert loaded.playbook.facts[0].registry.value == "soft"
+    assert loaded.playbook.proofs[0].id == "listener:3389"
+
+
+def test_given_values_are_in_the_text_that_is_kept() -> None:
+    loaded = parse_playbook(ASKING)
+    bound = bind(loaded, {"user": "al", "port": "0xd3e", "force": "yes"})
+    again = parse_playbook(bound.text).playbook
+    assert again == bound.playbook
+    assert bound.needed == ()
+    assert bound.sha256 == loaded.sha256
+    assert again.steps[0].why == "because of ${this} and al"
+    assert again.proofs[0].id == "listener:3390"
+    assert again.applies(again.steps[1], {})
+    assert not loaded.playbook.applies(loaded.playbook.steps[1], {})
+    assert parse_playbook(dump_playbook(again)).playbook == again
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, "must be told: user"),
+        ({"user": "al", "prot": "1"}, "did you mean port?"),
+        ({"user": "al", "port": "0"}, "less than 1"),
+        ({"user": "al", "port": "65536"}, "more than 65535"),
+        ({"user": "al", "port": "x"}, "no number"),
+        ({"user": "al", "force": "perhaps"}, "neither true nor false"),
+        ({"user": "al", "mode": "both"}, "none of soft, hard"),
+        ({"user": "AL"}, "does not match"),
+    ],
+)
+def test_values_that_a_parameter_does_not_take(given: dict[str, str], words: str) -> None:
+    with pytest.raises(PlaybookError) as caught:
+        bind(parse_playbook(ASKING), given)
+    assert words in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("and ${user}", "and ${usr}", "did you mean user?"),
+        ("enabled: true", "enabled: on", "write true or false, not on"),
+        ("fact: level", "fact: lvl", "there is no fact lvl"),
+        ("parameter: force", "parameter: from", "there is no parameter from"),
+        ("is: [true]", "is: []", "needs at least one entry"),
+        ("default: soft,", "default: soft, defualt: 1,", "did you mean default?"),
+        ("default: soft,", "default: mild,", "none of soft, hard"),
+        ("minimum: 1,", "minimum: no,", "must be a number"),
+    ],
+)
+def test_mistakes_in_them_are_named_by_their_line(old: str, new: str, words: str) -> None:
+    line = ASKING[: ASKING.index(old)].count("\n") + 1
+    error = refusal(ASKING.replace(old, new))
+    assert f"b.yaml:{line}:" in str(error)
+    assert words in str(error)
+
+
+def test_a_condition_holds_for_what_was_read() -> None:
+    playbook = parse_playbook(ASKING).playbook
+    step = playbook.steps[0]
+    for found, holds in (
+        (RegistryValue(RegistryType.DWORD, 4), False),
+        (None, False),
+        (RegistryValue(RegistryType.DWORD, 3), True),
+        (RegistryValue(RegistryType.SZ, "4"), True),
+    ):
+        assert playbook.applies(step, {"level": found}) is holds

@@ -156,6 +156,15 @@ async def test_a_playbook_that_always_restarts(vm: LabVm, options: RunOptions) -
     assert vm.commands["restart"] == 2
 
 
+async def test_a_playbook_for_another_windows(vm: LabVm, options: RunOptions) -> None:
+    loaded = playbook()
+    for guests, outcome in ((("ws2016",), Outcome.REFUSED), (("ws2022",), Outcome.CHANGED)):
+        other = loaded.playbook.model_copy(update={"applies_to": guests})
+        result = await run(replace(loaded, playbook=other), options, Silence())
+        assert result.outcome is outcome
+        assert result.exit_code == (5 if outcome is Outcome.REFUSED else 0)
+
+
 async def test_no_such_run(options: RunOptions) -> None:
     for what in (undo, resume):
         with pytest.raises(TargetError, match="no run 'nothing'"):

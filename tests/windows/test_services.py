@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from serialfix.lab.profiles import dword
 from serialfix.windows import services
 
 
@@ -36,3 +37,38 @@ def test_state(text: str, state: str | None) -> None:
 def test_line() -> None:
     assert services.query("TermService") == "sc query TermService"
     assert services.query("My Service") == 'sc query "My Service"'
+
+
+NEEDED_BY = """[SC] EnumDependentServices: entriesread = 2
+
+NOM_SERVICE: UmRdpService
+NOM_COMPLET: Redirecteur
+        ÉTAT               : 4  RUNNING
+
+SERVICE_NAME: Other Service
+        STATE              : 1  STOPPED
+        WIN32_EXIT_CODE    : 1077  (0x435)
+        PID                : 0
+"""
+
+
+def test_dependents_in_any_language() -> None:
+    assert services.states(NEEDED_BY.splitlines()) == {
+        "UmRdpService": "RUNNING",
+        "Other Service": "STOPPED",
+    }
+
+
+def test_process_and_error() -> None:
+    assert services.process(NEEDED_BY.splitlines()) == 0
+    assert services.process(ENGLISH.splitlines()) is None
+    assert services.ended(NEEDED_BY.splitlines()) == 1077
+    assert services.ended(ENGLISH.splitlines()) == 0
+
+
+def test_what_sc_config_could_not_put_back_has_no_word() -> None:
+    assert services.type_word(dword(0x110)) == ""
+    assert services.type_word(dword(0x10)) == "own"
+    assert services.start_word(None, None) == ""
+    assert services.start_word(dword(2), dword(1)) == "delayed-auto"
+    assert services.start_word(dword(9), None) == ""

@@ -143,14 +143,18 @@ class ServiceStep(Wish):
         }
         if self.state is None:
             return {name: found[name] for name in self._settings}
-        answer = yield Ask(services.query_process(self.name))
+        asked = services.query_process if self.restarts else services.query
+        answer = yield Ask(asked(self.name))
         state = services.state(answer.output)
         if state is None:
             raise unclear(answer, f"no state of the service {self.name} is shown")
         found["state"] = state.lower()
+        process = services.process(answer.output)
+        if process is None and self.restarts:
+            raise unclear(answer, f"no process of the service {self.name} is shown")
         return {
             **found,
-            "process": services.process(answer.output),
+            **({"process": process} if self.restarts else {}),
             "ended": services.ended(answer.output) if state == "STOPPED" else 0,
             **((yield from self._dependents()) if self._may_stop else {}),
         }

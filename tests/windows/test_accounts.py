@@ -1,0 +1,20 @@
+"""net user and net localgroup."""
+
+from __future__ import annotations
+
+from serialfix.windows import accounts
+
+
+def test_an_answer_that_is_too_short_tells_nothing() -> None:
+    assert accounts.is_active(["User name    bob", ""]) is None
+
+
+def test_a_name_above_the_dashes_is_no_member() -> None:
+    assert not accounts.is_member(["bob", "-------", "alice"], "bob")
+    assert accounts.is_member(["-------", "Alice ", "bob"], "ALICE")
+
+
+def test_names_with_blanks_are_quoted() -> None:
+    assert accounts.set_member("Remote Desktop Users", "a b", member=False) == (
+        'net localgroup "Remote Desktop Users" "a b" /delete'
+    )
