@@ -42,6 +42,10 @@ format: .venv/.ready ## Format the code and repair what ruff can
 schema: .venv/.ready ## Write playbooks/schema from the models
 	$(BIN)/serialfix playbook schema > playbooks/schema/playbook-v1.json
 
+.PHONY: pages
+pages: .venv/.ready ## Write docs/playbooks from the playbooks
+	SERIALFIX_PLAYBOOK_PATH= $(BIN)/serialfix playbook docs docs/playbooks
+
 .PHONY: recordings
 recordings: .venv/.ready ## Make recordings/ anew in the lab, after a change of what is typed
 	$(BIN)/python -m tests.support.make_recordings recordings

@@ -1,11 +1,13 @@
-"""playbook list, show, schema."""
+"""playbook list, show, schema, docs."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from typing import Annotated
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +15,11 @@ from serialfix.cli import export
 from serialfix.cli import options as o
 from serialfix.printable import printable
 from serialfix.report.formats import OutputFormat
+
+
+if TYPE_CHECKING:
+    from serialfix.playbook.load import LoadedPlaybook
+    from serialfix.playbook.schema import Playbook
 
 
 Name = Annotated[
@@ -28,37 +35,53 @@ def build() -> typer.Typer:
     app.command("show")(show)
     app.command("schema")(schema)
     app.command("export")(export.export)
+    app.command("docs")(docs)
     return app
 
 
-def list_(output: o.Output = OutputFormat.TABLE) -> None:
-    """List the playbooks that can be named."""
+def _known() -> Iterator[tuple[str, LoadedPlaybook]]:
+    """All playbooks that can be named; those that are none are told of and left out."""
     from serialfix.errors import PlaybookError
     from serialfix.playbook.library import playbook_files
     from serialfix.playbook.load import load_playbook
-    from serialfix.report import machine, tables
 
-    rows = []
     for name, path in playbook_files(os.environ).items():
         try:
-            playbook = load_playbook(path).playbook
+            yield name, load_playbook(path)
         except PlaybookError as error:  # one bad file must not hide the others
             print(f"skipped: {printable(str(error))}", file=sys.stderr)
-            continue
-        rows.append(
-            {
-                "name": name,
-                "version": playbook.version,
-                "steps": len(playbook.steps),
-                "restart": playbook.restart,
-                "title": playbook.title,
-            }
-        )
+
+
+def list_(
+    search: Annotated[
+        str, o.option("--search", help="Only those with this in name, title or symptoms.")
+    ] = "",
+    output: o.Output = OutputFormat.TABLE,
+) -> None:
+    """List the playbooks that can be named."""
+    from serialfix.report import machine, tables
+
+    rows = [
+        {
+            "name": name,
+            "version": loaded.playbook.version,
+            "steps": len(loaded.playbook.steps),
+            "restart": loaded.playbook.restart,
+            "title": loaded.playbook.title,
+        }
+        for name, loaded in _known()
+        if _has(name, loaded.playbook, search)
+    ]
     if output is OutputFormat.TABLE:
-        cells = ([str(cell) for cell in row.values()] for row in rows)
-        view = tables.grid(("name", "version", "steps", "restart", "title"), cells)
-        tables.console(sys.stdout).print(view)
+        columns = ("name", "restart", "title")
+        cells = ([str(row[column]) for column in columns] for row in rows)
+        tables.console(sys.stdout).print(tables.grid(columns, cells))
     machine.write(rows, output, rows=rows)
+
+
+def _has(name: str, playbook: Playbook, words: str) -> bool:
+    texts = (name, playbook.title, *playbook.symptoms)
+    return any(words.casefold() in text.casefold() for text in texts)
 
 
 def show(
@@ -76,7 +99,7 @@ def show(
     set_: o.Set = None,
     output: o.Output = OutputFormat.TABLE,
 ) -> None:
-    """Show a playbook: its text, or with -o json what was read from it."""
+    """Show a playbook: its text and its parameters, or with -o json what was read from it."""
     from serialfix.playbook.load import find_playbook
     from serialfix.report import machine
 
@@ -86,6 +109,9 @@ def show(
         return
     if output is OutputFormat.TABLE:
         print(printable(loaded.text, keep="\n"), end="")
+        for parameter, about in loaded.playbook.parameters.items():
+            must = "" if parameter not in loaded.needed else ", must be given"
+            print(printable(f"# --set {parameter}={about.shown}  {about.why}{must}"))
         print(f"# sha256 {loaded.sha256}  {printable(loaded.path)}")
     data = loaded.playbook.model_dump(mode="json", by_alias=True)
     machine.write({**data, "sha256": loaded.sha256}, output, rows=data["steps"])
@@ -96,3 +122,21 @@ def schema() -> None:
     from serialfix.playbook.schema import json_schema
 
     print(json.dumps(json_schema(), indent=2))
+
+
+def docs(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the pages go.")],
+) -> None:
+    """Write a page for each playbook, and an index by what somebody sees."""
+    from serialfix.errors import UsageError
+    from serialfix.report import pages
+
+    known = dict(_known())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, loaded in known.items():
+            (folder / f"{name}.md").write_text(pages.page(loaded), "utf-8")
+        index = pages.index(loaded.playbook for loaded in known.values())
+        (folder / "README.md").write_text(index, "utf-8")
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror or error}") from error

@@ -153,6 +153,10 @@ def lab(
     program: Annotated[
         Program, o.option("--program", help="Its cmd.exe: the lab's own, or Wine's (docs/lab.md).")
     ] = "builtin",
+    broken: Annotated[
+        list[str] | None,
+        o.option("--break", help="What is wrong with the guests: a name of docs/lab.md; repeat."),
+    ] = None,
 ) -> int:
     """Simulate Azure and Windows here; prints the environment to export."""
     from functools import partial
@@ -168,6 +172,7 @@ def lab(
         language=language,
         renderer=renderer,
         program=program,
+        broken=broken or (),
         serial_sockets=serial_sockets,
     )
     try:

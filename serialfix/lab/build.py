@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from serialfix.errors import ConfigError
+from serialfix.lab.accounts import Builtin
+from serialfix.lab.broken import BROKEN
 from serialfix.lab.faults import Delays, Faults
 from serialfix.lab.guest import Guest
 from serialfix.lab.profiles import (
@@ -13,7 +17,6 @@ from serialfix.lab.profiles import (
     Profile,
     Program,
     Renderer,
-    misconfigured_listener,
 )
 from serialfix.lab.server import Lab
 from serialfix.lab.switches import ArmDelays
@@ -32,12 +35,16 @@ def make_vm(
     delays: Delays | None = None,
     seed: int = 0,
     misconfigured: bool = True,
+    broken: str | Sequence[str] = (),
+    nics: Sequence[str] = (),
+    builtin_administrator: Builtin = "renamed",
     **settings: Any,
 ) -> LabVm:
     """A VM with a guest of the lab; `settings` are further fields of `LabVm`.
 
-    `misconfigured` breaks the RDP listener as the article describes it. A client Windows and a
-    Linux have no SAC: their port is silent.
+    `broken` names ways to break it (`serialfix.lab.broken`). Without one, `misconfigured` breaks
+    the RDP listener as the article describes it. A client Windows and a Linux have no SAC: their
+    port is silent. ConfigError for a way that there is not.
     """
     if isinstance(profile, str):
         profile = PROFILES[profile]
@@ -51,9 +58,17 @@ def make_vm(
         delays=delays or Delays(),
         seed=seed,
         language=language,
+        nics=nics,
+        builtin_administrator=builtin_administrator,
     )
-    if misconfigured:
-        misconfigured_listener(guest.registry)
+    ways = [broken] if isinstance(broken, str) else broken
+    for way in ways or (["listener"] if misconfigured else []):
+        if way not in BROKEN:
+            raise ConfigError(
+                f"the lab cannot break a guest in the way {way!r}",
+                remedy=f"Known are: {', '.join(sorted(BROKEN))}.",
+            )
+        BROKEN[way](guest)
     images = {"client": WINDOWS_CLIENT, "linux": LINUX, "windows": _image(profile)}
     return LabVm(name=name, guest=guest, image=images[system], **settings)
 

@@ -10,9 +10,16 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from serialfix.lab.profiles import LST
+from serialfix.lab.bcdedit import bcdedit
+from serialfix.lab.eventlog import wevtutil
+from serialfix.lab.licensing import cscript, slmgr
+from serialfix.lab.net import net
+from serialfix.lab.netsh import netsh
+from serialfix.lab.powershell import powershell
+from serialfix.lab.processes import netstat, taskkill, tasklist
 from serialfix.lab.reg import reg
-from serialfix.lab.services import net, sc
+from serialfix.lab.services import sc
+from serialfix.lab.sessions import logoff, query, quser, qwinsta
 from serialfix.lab.shell import Call, Exit, Program
 
 
@@ -264,26 +271,6 @@ async def _ping(call: Call) -> int:
     return 0
 
 
-async def _netstat(call: Call) -> int:
-    machine = call.machine
-    port = machine.registry.get(LST, "PortNumber")
-    listeners = [(135, "rpcss"), (445, ""), (5985, "")]
-    if "termservice" in machine.running and port is not None:
-        listeners.append((int(str(port.data)), "termservice"))
-    with_pid = "o" in call.rest.lower()
-    call.say("\r\nActive Connections\r\n")
-    call.say(
-        "  Proto  Local Address          Foreign Address        State" + "           PID" * with_pid
-    )
-    for host, foreign in (("0.0.0.0", "0.0.0.0:0"), ("[::]", "[::]:0")):
-        for number, service in sorted(listeners):
-            pid = f"{machine.running.get(service, 4):<8}".rstrip() if with_pid else ""
-            call.say(
-                f"  TCP    {f'{host}:{number}':<22} {foreign:<22} {'LISTENING':<15} {pid}".rstrip()
-            )
-    return 0
-
-
 async def _shutdown(call: Call) -> int:
     words = [word.lower().replace("-", "/", 1) for word in call.arguments]
     if "/r" not in words and "/s" not in words:
@@ -314,7 +301,19 @@ EXTERNAL: Mapping[str, Program] = MappingProxyType(
         "reg": reg,
         "sc": sc,
         "net": net,
-        "netstat": _netstat,
+        "netsh": netsh,
+        "bcdedit": bcdedit,
+        "netstat": netstat,
+        "tasklist": tasklist,
+        "taskkill": taskkill,
+        "qwinsta": qwinsta,
+        "quser": quser,
+        "query": query,
+        "logoff": logoff,
+        "wevtutil": wevtutil,
+        "cscript": cscript,
+        "slmgr": slmgr,
+        "powershell": powershell,
         "shutdown": _shutdown,
         "hostname": _hostname,
         "whoami": _whoami,

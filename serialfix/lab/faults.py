@@ -6,12 +6,30 @@ random comes from the guest's seed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 
 SacAbsent = Literal["", "silence", "health_report", "boot_manager", "bang_sac"]
 Refusal = Literal["", "not_registered", "timeout", "failed", "disabled", "maximum"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceFault:
+    """What is wrong with one service (catalogue §4.6)."""
+
+    start_code: int = 0
+    """It does not start: 1053, 1067, 1069 ... A disabled one or one with a wrong account fails
+    by itself."""
+    until: Mapping[str, str | int] = field(default_factory=dict)
+    """The values of its key that heal it, e.g. `{"Type": 16}`; none for ever."""
+    slow_start: float = 0.0
+    """Seconds in START_PENDING."""
+    slow_stop: float = 0.0
+    """Seconds in STOP_PENDING."""
+    denied: bool = False
+    """Access denied, even to an administrator, but for questions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +103,10 @@ class Faults:
     """Every boot takes so much longer."""
     stopped_service: bool = False
     """TermService does not start with Windows."""
+    services: Mapping[str, ServiceFault] = field(default_factory=dict)
+    """What is wrong with single services, by name."""
+    kms_unreachable: bool = False
+    """No activation server answers, whatever is set."""
     reg_fails_for: str = ""
     """`reg add` of this value name exits with 1 and writes nothing."""
     reg_lies_for: str = ""
@@ -122,6 +144,12 @@ class Delays:
     """What a program like reg.exe takes; what is built into cmd.exe takes nothing."""
     service: float = 0.1
     """Starting or stopping a service."""
+    service_timeout: float = 3.0
+    """Until a service that does not answer has failed to start (a real one takes 30)."""
+    powershell: float = 2.0
+    """The start of PowerShell (2 to 10 seconds, catalogue §3.3)."""
+    activation: float = 1.5
+    """Asking an activation server."""
     scraper_tick: float = 0.03
     conpty_frame: float = 0.005
     link_speed: float = 0.0
@@ -132,4 +160,4 @@ class Delays:
     @classmethod
     def instant(cls) -> Delays:
         """Nothing takes time."""
-        return cls(**{field.name: 0.0 for field in fields(cls)})
+        return cls(**{each.name: 0.0 for each in fields(cls)})

@@ -7,16 +7,18 @@ faithful simulator must do. All time runs through the running asyncio loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Literal
 
 from serialfix.lab import bootscreens
+from serialfix.lab.accounts import Builtin
+from serialfix.lab.disk import new_disk
 from serialfix.lab.faults import Delays, Faults
-from serialfix.lab.machine import Machine
+from serialfix.lab.machine import Machine, RemoteSession
 from serialfix.lab.port import Port
-from serialfix.lab.profiles import Language, Profile, Program, Renderer, default_registry
+from serialfix.lab.profiles import Language, Profile, Program, Renderer
 from serialfix.lab.registry import Registry
 from serialfix.lab.sac import Sac
 from serialfix.lab.sactexts import UNAVAILABLE_SOON, machine_info
@@ -59,7 +61,8 @@ class Guest:
     time; the faults of reg.exe are `builtin`'s alone. Raises ConfigError when there is no Wine.
 
     Attributes:
-        files: texts by lower-case path, on disk too.
+        disk: registry, files, boot configuration, accounts: it survives everything.
+        sessions: those of Remote Desktop that come back after each boot, for tests and demos.
         entered: the truth about what was entered.
         restarts: orderly restarts that somebody asked for (Azure, `shutdown /r`, SAC).
         boots: how often Windows began to boot, whatever the cause.
@@ -77,26 +80,40 @@ class Guest:
         password: str = PASSWORD,
         language: Language = "en",
         delays: Delays = Delays(),  # noqa: B008 - frozen
+        builtin_administrator: Builtin = "renamed",
+        nics: Sequence[str] = (),
     ) -> None:
         self.faults = faults
         self.entered: list[Entered] = []
         self.restarts = 0
         self.boots = 0
-        self.files: dict[str, str] = {}
+        self.sessions: list[RemoteSession] = []
         self._profile = profile
         self._renderer: Renderer = renderer or profile.renderer
         self._delays = delays
         self._rng = Random(seed)
-        self._credentials = (username, password)
+        self._username = username
+        self._seed = seed
         self._texts = Texts(language)
         self._computer = "SRV-ÉTÉ-東01" if faults.utf8_everywhere else "WIN-LAB01"
-        self._registry = default_registry(profile, self._computer)
+        self.disk = new_disk(
+            profile,
+            computer=self._computer,
+            language=language,
+            username=username,
+            password=password,
+            builtin=builtin_administrator,
+            nics=nics,
+        )
         self._prefix = _wine(language) if program == "wine" else None
         self._port = Port(faults=lambda: self.faults, delays=delays, rng=self._rng)
         self._phase: Phase = "off"
         self._going_down = False
         self._timers = Timers()
         self._sac: Sac | None = None
+        self._machine: Machine | None = None
+        self._debugged = False
+        """A kernel debugger has the port: nothing can be typed (catalogue §3.1)."""
         self._line = ""
         if faults.stale_backlog:
             self._port.remember(bootscreens.STALE.encode())
@@ -109,7 +126,21 @@ class Guest:
         """
         if self._prefix is not None and self._prefix.written:
             return self._prefix.registry()
-        return self._registry
+        return self.disk.registry
+
+    @property
+    def files(self) -> dict[str, str]:
+        """On disk: texts by lower-case path."""
+        return self.disk.files
+
+    def snapshot(self) -> dict[str, object]:
+        """Everything that a playbook may change, as JSON, and the services that run.
+
+        Two pictures are equal when nothing is different, whatever was done in between.
+        """
+        disk = replace(self.disk, registry=self.registry)
+        running = sorted(self._machine.running) if self._machine is not None else []
+        return {**disk.snapshot(), "running": running}
 
     # The port.
 
@@ -157,7 +188,8 @@ class Guest:
 
     def _deliver(self, data: bytes) -> None:
         if self._sac is not None:
-            self._sac.feed(data)
+            if not self._debugged:
+                self._sac.feed(data)
         elif self._phase == "crashed":
             self._bang_keys(data)
 
@@ -178,6 +210,7 @@ class Guest:
         self._timers.end()
         self._port.power_off()
         self._sac = None
+        self._machine = None
         self._going_down = False
         self._phase = "off"
         if self._prefix is not None:
@@ -229,7 +262,12 @@ class Guest:
         self._timers = Timers()
         self._phase = "firmware"
         self._timers.after(delays.firmware, self._port.emit, bootscreens.FIRMWARE)
-        self._timers.after(delays.boot + faults.slow_boot, self._start_windows)
+        boot = delays.boot + faults.slow_boot
+        menu = self.disk.bcd.menu_seconds
+        if menu and self.disk.bcd.is_on("{bootmgr}", "bootems"):
+            screen = bootscreens.INSTEAD_OF_SAC["boot_manager"]
+            self._timers.after(delays.firmware, self._port.emit, screen)
+        self._timers.after(boot + menu, self._start_windows)
         if faults.reboot_after_seconds and self.boots == 1:
             self._timers.after(faults.reboot_after_seconds, self._restart_itself)
 
@@ -245,33 +283,36 @@ class Guest:
             case "silence" | "health_report" | "boot_manager" as screen:
                 self._phase = "mute"
                 self._port.emit(bootscreens.INSTEAD_OF_SAC[screen])
+            case _ if not self.disk.bcd.is_on("{default}", "ems"):
+                self._phase = "mute"
             case _:
                 self._start_sac()
 
     def _boot_wine(self, prefix: Prefix) -> None:
         if not prefix.written:
-            prefix.write(self._registry)
+            prefix.write(self.disk.registry)
         prefix.boot(services=() if self.faults.stopped_service else ("TermService",))
 
     def _start_sac(self) -> None:
-        username, password = self._credentials
         registry = self.registry  # what Windows reads when it boots
+        self._debugged = self.disk.bcd.is_on("{default}", "debug")
         if self._prefix is not None:
             self._boot_wine(self._prefix)
-        machine = Machine(
+        self.disk.write_certificates(Random(self._seed + self.boots))
+        self._machine = machine = Machine(
             profile=self._profile,
-            registry=registry,
-            files=self.files,
+            disk=self.disk if self._prefix is None else replace(self.disk, registry=registry),
             texts=self._texts,
             delays=self._delays,
             faults=lambda: self.faults,
             rng=self._rng,
             computer=self._computer,
-            username=username,
-            password=password,
+            username=self._username,
             note=self._note,
             shutdown=lambda again: self._go_down(restart=again, counts=again),
             prefix=self._prefix,
+            pids=Random(1000 * self._seed + self.boots),
+            sessions=list(self.sessions),
         )
         machine.start_services()
         self._phase = "windows"

@@ -7,55 +7,85 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
+from serialfix.lab.disk import Disk
 from serialfix.lab.faults import Delays, Faults
-from serialfix.lab.profiles import SERVICES, TRIGGERED, Profile
+from serialfix.lab.profiles import Profile
 from serialfix.lab.registry import Registry
+from serialfix.lab.scm import Scm
 from serialfix.lab.texts import Texts
 
 
 if TYPE_CHECKING:
     from serialfix.lab.wineprefix import Prefix
 
-DISABLED = 4
-_AUTOMATIC = 2
+_SPLIT_SERVICES = 15063  # from this build on a svchost holds one service
+
+
+@dataclass(slots=True)
+class RemoteSession:
+    """A session that somebody has."""
+
+    number: int
+    user: str
+    state: str = "Active"
+    """`Active` or `Disc`."""
 
 
 @dataclass(slots=True)
 class Machine:
-    """What is shared by all CMD channels. Registry and files are on disk, the rest is RAM."""
+    """What is shared by all CMD channels. What is not on the disk is RAM."""
 
     profile: Profile
-    registry: Registry
-    files: dict[str, str]
-    """Texts by lower-case path."""
+    disk: Disk
     texts: Texts
     delays: Delays
     faults: Callable[[], Faults]
     rng: Random
     computer: str
     username: str
-    password: str
     note: Callable[[str, str], None]
     """Tells the truth to tests: where Enter reached a prompt, and on which line."""
     shutdown: Callable[[bool], None]
     """Ends the system; True starts it again."""
     prefix: Prefix | None = None
     """The Wine that the channels run, None for the lab's own cmd.exe."""
-    running: dict[str, int] = field(default_factory=dict)
-    """Process ids of the running services by lower-case name."""
+    pids: Random = field(default_factory=Random)
+    sessions: list[RemoteSession] = field(default_factory=list)
+    """Of Remote Desktop: all end with the boot."""
+    scm: Scm = field(init=False)
 
-    def start_services(self) -> None:
-        """What a boot starts: automatic services, and those that something triggers."""
-        stopped = {"termservice", "umrdpservice"} if self.faults().stopped_service else set()
-        key = self.registry.key(SERVICES)
-        for name in key.keys if key else ():
-            start = self.registry.get(f"{SERVICES}\\{name}", "Start")
-            wanted = start is not None and (
-                start.data == _AUTOMATIC or (name in TRIGGERED and start.data != DISABLED)
-            )
-            if wanted and name not in stopped:
-                self.start_service(name)
+    def __post_init__(self) -> None:
+        safe = self.disk.bcd.get("{default}", "safeboot") or ""
+        self.scm = Scm(
+            self.disk.registry,
+            self.disk.accounts,
+            self.disk.events,
+            faults=self.faults,
+            delays=self.delays,
+            pids=self.pids,
+            shares=self.profile.build < _SPLIT_SERVICES,
+            safe_mode=safe.lower(),
+        )
+
+    @property
+    def registry(self) -> Registry:
+        """On the disk."""
+        return self.disk.registry
+
+    @property
+    def files(self) -> dict[str, str]:
+        """On the disk: texts by lower-case path."""
+        return self.disk.files
+
+    @property
+    def running(self) -> dict[str, int]:
+        """Process ids of the running services by lower-case name."""
+        return self.scm.running
 
     def start_service(self, name: str) -> None:
-        """Mark a service as running."""
-        self.running[name.lower()] = self.rng.randrange(400, 6000, 4)
+        """Make a service run, whatever stands against it."""
+        self.scm.mark_running(name)
+
+    def start_services(self) -> None:
+        """What a boot starts."""
+        self.scm.boot()

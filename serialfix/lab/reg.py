@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from serialfix.lab import regfile
 from serialfix.lab.registry import ROOTS, Key
+from serialfix.lab.scm import PROTECTED
 from serialfix.lab.shell import Call
 from serialfix.model import RegistryType, RegistryValue
 
@@ -302,23 +304,77 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-_COMMANDS = {"add": _add, "query": _query, "delete": _delete, "export": _export}
+async def _copy(call: Call, path: str, words: list[str]) -> int:
+    target = _full(words[0]) if words else None
+    if target is None:
+        raise _SyntaxError
+    options = _options(words[1:], with_word="", switches="/s /f /reg:32 /reg:64")
+    registry = call.machine.registry
+    source = registry.key(path)
+    if source is None:
+        call.complain(call.text("reg.absent"))
+        return 1
+    deep = "/s" in options.switches
+    for place, key in list(registry.walk(path)) if deep else [(path, source)]:
+        into = target + place[len(path) :]
+        registry.key(into, create=True)
+        for name, value in list(key.values.values()):
+            if registry.get(into, name) is not None and "/f" not in options.switches:
+                shown = name or call.text("reg.default")
+                if not await call.agrees(call.text("reg.overwrite", shown)):
+                    continue
+            registry.set(into, name, value)
+    call.say(call.text("done"))
+    return 0
+
+
+def _import(call: Call, file: str) -> int:
+    """What it says goes to the standard error, success too."""
+    text = call.machine.files.get(call.shell.path(file))
+    if text is None:
+        call.complain(call.text("reg.open"))
+        return 1
+    if not text.startswith(("Windows Registry Editor Version 5.00\r\n", "REGEDIT4\r\n")):
+        call.complain(call.text("reg.damaged"))
+        return 1
+    try:
+        regfile.read(text, call.machine.registry)
+    except ValueError:
+        call.complain(call.text("reg.damaged"))
+        return 1
+    call.complain(call.text("done"))
+    return 0
+
+
+def _protected(path: str) -> bool:
+    """The keys of services that belong to the system: nobody writes there (L4)."""
+    lower = path.lower()
+    return any(lower.partition("\\services\\")[2].split("\\")[0] == name for name in PROTECTED)
+
+
+_COMMANDS = {"add": _add, "query": _query, "delete": _delete, "export": _export, "copy": _copy}
+_WRITES = (_add, _delete)
 
 
 async def reg(call: Call) -> int:
-    """`reg add|query|delete|export`; 0 or 1."""
+    """`reg add|query|delete|export|copy|import`; 0 or 1."""
     words = call.arguments
     command = words[0].lower() if words else ""
     run = _COMMANDS.get(command)
     if "/?" in words:
         call.say(f"\r\nREG {command.upper() or 'Operation'} KeyName ...")
         return 0
+    if command == "import" and len(words) == 2:
+        return _import(call, words[1])
     if run is None or len(words) < 2:
         call.complain(call.text("reg.syntax", command.upper()).replace("REG  ", "REG "))
         return 1
     path = _full(words[1])
     if path is None:
         call.complain(call.text("reg.key", command.upper()))
+        return 1
+    if run in _WRITES and _protected(path):
+        call.complain(call.text("reg.denied"))
         return 1
     try:
         return await run(call, path, words[2:])

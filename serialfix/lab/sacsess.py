@@ -236,7 +236,7 @@ class Session:
         await asyncio.sleep(machine.delays.login)
         self._asking = None
         local = domain.lower() in ("", ".", machine.computer.lower())
-        known = (user.lower(), password) == (machine.username.lower(), machine.password)
+        known = machine.disk.accounts.logs_on(user, password)
         if local and known and not machine.faults().login_refused:
             return True
         self._write("\r\nUnable to authenticate.\r\n\0")

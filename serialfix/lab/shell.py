@@ -94,11 +94,14 @@ class Call:
         self.streams.out("\r\n")
         return self.streams.lines.popleft() if self.streams.lines else None
 
-    async def agrees(self, question: str) -> bool:
-        """Ask until the answer is yes or no; the end of the input is no."""
+    async def agrees(self, question: str, *, default: bool | None = None) -> bool:
+        """Ask until the answer is yes or no, or nothing where that means something; the end of
+        the input is no."""
         while True:
             answer = await self.ask(question)
             agreed = False if answer is None else self.machine.texts.agreed(answer)
+            if answer == "":
+                agreed = default
             if agreed is not None:
                 return agreed
 
@@ -139,6 +142,8 @@ class Shell:
         self._channel = channel
         self._internal = internal
         self._external = external
+        self.background: set[asyncio.Task[int]] = set()
+        """Programs that nobody waits for."""
         self._command: asyncio.Task[None] | None = None
         self._interrupted = False
         self._title = machine.texts.get("cmd.administrator") + r"C:\Windows\system32\cmd.exe"
@@ -431,6 +436,11 @@ class Shell:
         """The way into a file or a pipe: bytes of the code page. The window itself is Unicode."""
         return lambda text: say(cmdline.through_code_page(text, self.code_page))
 
+    def external(self, name: str) -> Program | None:
+        """The program of that name, with or without its folder and its ending."""
+        base = ntpath.basename(name.strip('"').lower())
+        return self._external.get(base.removesuffix(".exe").removesuffix(".vbs"))
+
     async def _simple(self, node: cmdline.Simple, streams: Streams) -> int:
         redirected = self._redirect(streams, node.redirects)
         if redirected is None:
@@ -443,7 +453,7 @@ class Shell:
         program = self._internal.get(name)
         rest = text[len(word) :]
         if program is None:
-            program = self._external.get(ntpath.basename(name).removesuffix(".exe"))
+            program = self.external(name)
             if program is None:
                 unknown = self.machine.texts.get("cmd.unknown", word)
                 redirected.err(unknown + "\r\n")

@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from serialfix.lab.errortexts import ERRORS
 from serialfix.lab.profiles import Language
+from serialfix.lab.tooltexts import TOOLS
 
+
+LANGUAGES: tuple[Language, ...] = ("en", "fr", "nl", "de", "ja")
 
 _YES = {"en": "Yes", "fr": "Oui", "nl": "Ja", "de": "Ja", "ja": "Yes"}
 _NO = {"en": "No", "fr": "Non", "nl": "Nee", "de": "Nein", "ja": "No"}
@@ -199,43 +203,6 @@ _TEXTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "de": "[SC] {0} FEHLER {1}:",
             "ja": "[SC] {0} FAILED {1}:",
         },
-        "win.1051": {
-            "en": "A stop control has been sent to a service that other running services are "
-            "dependent on.",
-            "fr": "Un contrôle d’arrêt a été envoyé à un service dont dépendent d’autres services.",
-            "nl": "Andere actieve services zijn afhankelijk van deze service.",
-            "de": "Von diesem Dienst hängen andere laufende Dienste ab.",
-            "ja": "実行中のほかのサービスが依存しているサービスに停止コントロールが送られました。",
-        },
-        "win.1056": {
-            "en": "An instance of the service is already running.",
-            "fr": "Une instance du service s’exécute déjà.",
-            "nl": "Er is al een exemplaar van de service actief.",
-            "de": "Es wird bereits eine Instanz des Dienstes ausgeführt.",
-            "ja": "サービスのインスタンスは既に実行中です。",
-        },
-        "win.1058": {
-            "en": "The service cannot be started, either because it is disabled or because it "
-            "has no enabled devices associated with it.",
-            "fr": "Le service ne peut pas être démarré parce qu’il est désactivé.",
-            "nl": "De service kan niet worden gestart omdat deze is uitgeschakeld.",
-            "de": "Der angegebene Dienst kann nicht gestartet werden. Er ist deaktiviert.",
-            "ja": "無効になっているため、サービスを開始できません。",
-        },
-        "win.1060": {
-            "en": "The specified service does not exist as an installed service.",
-            "fr": "Le service spécifié n’existe pas en tant que service installé.",
-            "nl": "De opgegeven service is geen geïnstalleerde service.",
-            "de": "Der angegebene Dienst ist kein installierter Dienst.",
-            "ja": "指定されたサービスはインストールされたサービスとして存在しません。",
-        },
-        "win.1062": {
-            "en": "The service has not been started.",
-            "fr": "Le service n’a pas été démarré.",
-            "nl": "De service is niet gestart.",
-            "de": "Der Dienst wurde nicht gestartet.",
-            "ja": "サービスを開始できませんでした。",
-        },
         "net.starting": {
             "en": "The {0} service is starting.",
             "fr": "Le service {0} démarre.",
@@ -323,7 +290,13 @@ class Texts:
 
     def get(self, name: str, *parts: object) -> str:
         """A message with its parts put in, line ends as on a console."""
-        text = _TEXTS[name].get(self.language) or _TEXTS[name]["en"]
+        place = LANGUAGES.index(self.language)
+        if name.startswith("win."):
+            text = ERRORS[int(name[4:])][place]
+        elif name in TOOLS:
+            text = TOOLS[name][place]
+        else:
+            text = _TEXTS[name][self.language]
         return text.format(*parts).replace("\n", "\r\n")
 
     def agreed(self, answer: str) -> bool | None:

@@ -14,6 +14,7 @@ from dataclasses import asdict, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from serialfix.lab.cloud import Cloud
+from serialfix.lab.faults import ServiceFault
 from serialfix.lab.gateway import Gateway
 from serialfix.lab.switches import Refusal
 from serialfix.lab.vm import POWER_TEXT, LabVm
@@ -72,6 +73,9 @@ def change(vm: LabVm, gateway: Gateway, settings: dict[str, Any]) -> None:
             vm.gateway = replace(vm.gateway, **value)
         elif name == "guest":
             guest: Any = vm.guest
+            if "services" in value:
+                faults = {key: ServiceFault(**each) for key, each in value["services"].items()}
+                value |= {"services": faults}
             guest.faults = replace(guest.faults, **value)
         elif name in ("take_over", "drop"):
             getattr(gateway, name)(vm)

@@ -140,6 +140,7 @@ class LabVm:
     def truth(self) -> dict[str, Any]:
         """Everything a test or a demo may want to know, as JSON."""
         registry = getattr(self.guest, "registry", None)
+        snapshot = getattr(self.guest, "snapshot", None)
         return {
             "name": self.name,
             "id": self.id,
@@ -155,4 +156,5 @@ class LabVm:
             "boots": getattr(self.guest, "boots", 0),
             "entered": list(getattr(self.guest, "entered", [])),
             "registry": registry.dump() if registry is not None else {},
+            "snapshot": snapshot() if snapshot is not None else {},
         }

@@ -80,7 +80,10 @@ class _Writer:
                     keys.setdefault(wish.name.casefold(), services.config_key(wish.name))
         if not keys:
             return
-        yield 'set "backup=%SystemRoot%\\Temp\\serialfix-%RANDOM%%RANDOM%"'
+        yield 'set "number=0"'  # %RANDOM% is the same for all that start in one second
+        yield from (":backup", "set /a number+=1 >nul")
+        yield f'set "backup=%SystemRoot%\\Temp\\serialfix-{self.playbook.name}-%number%"'
+        yield 'if exist "%backup%" goto backup'
         yield from ('mkdir "%backup%"', _FAIL)
         for number, key in enumerate(keys.values(), start=1):
             after = self.labels.new("kept")

@@ -328,7 +328,7 @@ def bind(loaded: LoadedPlaybook, given: Mapping[str, str]) -> LoadedPlaybook:
         )
     if not given:
         return loaded
-    tree = _tree(loaded)
+    tree = as_written(loaded)
     for name, text in given.items():
         try:
             value = playbook.parameters[name].parsed(text)
@@ -341,7 +341,7 @@ def bind(loaded: LoadedPlaybook, given: Mapping[str, str]) -> LoadedPlaybook:
     return replace(bound, sha256=loaded.sha256)
 
 
-def _tree(loaded: LoadedPlaybook) -> dict[str, typing.Any]:
+def as_written(loaded: LoadedPlaybook) -> dict[str, typing.Any]:
     """The document as data, as it was written."""
     data = _Reader(loaded.text, loaded.path).document().data
     assert isinstance(data, dict)  # noqa: S101 - it was loaded

@@ -109,6 +109,11 @@ class Parameter(Model):
         assert value is not None  # noqa: S101 - _check holds it
         return value
 
+    @property
+    def shown(self) -> str:
+        """That value as a command line gives it."""
+        return str(self.value).lower() if self.type == "boolean" else str(self.value)
+
 
 class FactRegistry(Model):
     """A registry value."""

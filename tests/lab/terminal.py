@@ -15,10 +15,11 @@ import pyte
 
 from serialfix.lab.commands import EXTERNAL, INTERNAL
 from serialfix.lab.console import Console
+from serialfix.lab.disk import new_disk
 from serialfix.lab.faults import Delays, Faults
 from serialfix.lab.guest import PASSWORD, USERNAME, Guest
 from serialfix.lab.machine import Machine
-from serialfix.lab.profiles import PROFILES, Language, default_registry
+from serialfix.lab.profiles import PROFILES, Language
 from serialfix.lab.shell import Shell, Streams
 from serialfix.lab.texts import Texts
 from serialfix.virtual_time import run_virtual
@@ -97,20 +98,32 @@ class Terminal:
 class Prompt:
     """A cmd.exe whose lines are run without a window."""
 
-    def __init__(self, profile: str = "ws2022", language: Language = "en", **faults: Any) -> None:
+    def __init__(
+        self,
+        profile: str = "ws2022",
+        language: Language = "en",
+        *,
+        disk: dict[str, Any] | None = None,
+        **faults: Any,
+    ) -> None:
         self.faults = Faults(**faults)
         self.shutdowns: list[bool] = []
         self.machine = Machine(
             profile=PROFILES[profile],
-            registry=default_registry(PROFILES[profile], "WIN-LAB01"),
-            files={},
+            disk=new_disk(
+                PROFILES[profile],
+                computer="WIN-LAB01",
+                language=language,
+                username=USERNAME,
+                password=PASSWORD,
+                **(disk or {}),
+            ),
             texts=Texts(language),
             delays=Delays.instant(),
             faults=lambda: self.faults,
             rng=Random(0),
             computer="WIN-LAB01",
             username=USERNAME,
-            password=PASSWORD,
             note=lambda where, line: None,
             shutdown=self.shutdowns.append,
         )

@@ -6,6 +6,7 @@ import copy
 import pytest
 
 from serialfix.lab import bootscreens
+from serialfix.lab.disk import RCM
 from serialfix.lab.faults import Delays, Faults
 from serialfix.lab.guest import Guest
 from serialfix.lab.profiles import LST, PROFILES, dword, misconfigured_listener
@@ -239,3 +240,73 @@ async def test_the_truth_is_kept() -> None:
     ]
     times = [entry.time for entry in at.guest.entered]
     assert times == sorted(times)
+
+
+@virtual
+async def test_in_safe_mode_there_is_no_remote_desktop() -> None:
+    at = Terminal()
+    await at.open()
+    await at.type("bcdedit /set {current} safeboot minimal\r")
+    at.guest.restart()
+    await asyncio.sleep(5)
+    await at.banner()
+    await at.login()
+    await at.type("sc start TermService\r")
+    await at.type("cls & echo [%errorlevel%]\r")
+    assert "[1084]" in at.rows[0]
+    await at.type("bcdedit /deletevalue {current} safeboot\r")
+    at.guest.restart()
+    await asyncio.sleep(5)
+    running = at.guest.snapshot()["running"]
+    assert isinstance(running, list)
+    assert "termservice" in running
+
+
+@virtual
+async def test_a_boot_menu_takes_its_time() -> None:
+    at = Terminal()
+    bcd = at.guest.disk.bcd
+    bcd.entries[bcd.resolve("{bootmgr}")].set("displaybootmenu", ["yes"])
+    at.guest.power_on()
+    await asyncio.sleep(25)
+    assert "SAC>" not in at.rows
+    await asyncio.sleep(10)
+    assert at.rows[-1] == "SAC>"
+
+
+@virtual
+async def test_without_ems_the_port_is_silent_and_under_a_debugger_deaf() -> None:
+    at = Terminal()
+    bcd = at.guest.disk.bcd
+    loader = bcd.entries[bcd.resolve("{default}")]
+    loader.set("debug", ["on"])
+    await at.boot()
+    assert at.rows[-1] == "SAC>"
+    assert await at.type("ch\r") == b""
+    loader.set("ems", ["off"])
+    at.guest.reset()
+    await asyncio.sleep(5)
+    assert "SAC>" not in at.rows
+
+
+@virtual
+async def test_a_disabled_account_opens_no_channel() -> None:
+    at = Terminal()
+    await at.open()
+    await at.type("net user azureadmin /active:no\r")
+    await at.type("exit\r")
+    await at.type(" ")
+    await at.banner()
+    assert b"Unable to authenticate." in await at.login()
+
+
+@virtual
+async def test_licence_certificates_come_back_with_the_next_boot() -> None:
+    at = Terminal()
+    await at.open()
+    before = at.guest.registry.get(RCM, "X509 Certificate")
+    await at.type(f'reg delete "{RCM}" /v "X509 Certificate" /f\r')
+    assert at.guest.registry.get(RCM, "X509 Certificate") is None
+    at.guest.restart()
+    await asyncio.sleep(5)
+    assert at.guest.registry.get(RCM, "X509 Certificate") not in (None, before)

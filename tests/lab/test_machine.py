@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from serialfix.lab.machine import DISABLED
 from serialfix.lab.profiles import SERVICES, dword
+from serialfix.lab.scm import DISABLED
 from tests.lab.terminal import Prompt
 
 

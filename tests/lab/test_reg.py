@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from serialfix.lab.disk import LICENCE_VALUES, RCM
 from serialfix.lab.profiles import LST, POL, Language, dword
 from serialfix.model import RegistryType, RegistryValue
 from tests.lab.terminal import Prompt, virtual
@@ -257,3 +258,50 @@ async def test_faults() -> None:
     assert await cmd.run(f"reg add {KEY} /v Bad /d x /f") == (1, "ERROR: Access is denied.\r\n")
     assert await cmd.run(f"reg add {KEY} /v Liar /d x /f") == (0, DONE)
     assert cmd.machine.registry.key(KEY) is None
+
+
+@virtual
+async def test_import_gives_back_what_export_wrote() -> None:
+    cmd = Prompt()
+    key = f'"{RCM}"'
+    before = cmd.machine.disk.snapshot()
+    assert (await cmd.run(f"reg export {key} C:\\rcm.reg /y"))[0] == 0
+    assert (await cmd.run("if exist C:\\rcm.reg (ver) else (cd /d X:)"))[0] == 0
+    for name in LICENCE_VALUES:
+        assert (await cmd.run(f'reg delete {key} /v "{name}" /f'))[0] == 0
+    assert cmd.machine.disk.snapshot() != before
+    assert await cmd.run("reg import C:\\rcm.reg >nul") == (0, DONE)  # to the standard error
+    assert cmd.machine.disk.snapshot() == before
+
+
+@virtual
+async def test_import_of_what_is_missing_or_no_registry_file() -> None:
+    cmd = Prompt()
+    before = cmd.machine.disk.snapshot()
+    assert (await cmd.run("reg import C:\\missing.reg"))[0] == 1
+    cmd.machine.files["c:\\bad.reg"] = '[HKEY_LOCAL_MACHINE\\SOFTWARE\\Lab]\r\n"x"="1"\r\n'
+    assert (await cmd.run("reg import C:\\bad.reg"))[0] == 1
+    cmd.machine.files["c:\\root.reg"] = (
+        'Windows Registry Editor Version 5.00\r\n\r\n[HKEY_NOWHERE\\X]\r\n"x"="1"\r\n'
+    )
+    assert (await cmd.run("reg import C:\\root.reg"))[0] == 1
+    assert cmd.machine.disk.snapshot() == before
+
+
+@virtual
+async def test_copy() -> None:
+    cmd = Prompt()
+    source, target = f'"{RCM}"', "HKLM\\SOFTWARE\\Copy"
+    assert (await cmd.run(f"reg copy {source} {target} /s /f"))[0] == 0
+    assert cmd.machine.registry.get(target, "X509 Certificate ID") is not None
+    assert cmd.machine.registry.key(f"{target}\\Licensing Core") is not None
+    assert (await cmd.run(f"reg copy HKLM\\SOFTWARE\\Nothing {target} /f"))[0] == 1
+    assert (await cmd.run(f"reg copy {source}"))[0] == 1
+
+
+@virtual
+async def test_what_belongs_to_the_system_is_written_by_nobody() -> None:
+    cmd = Prompt()
+    key = r"HKLM\SYSTEM\CurrentControlSet\Services\gpsvc"
+    assert (await cmd.run(f"reg add {key} /v Start /t REG_DWORD /d 4 /f"))[0] == 1
+    assert (await cmd.run(f"reg query {key} /v Start"))[0] == 0

@@ -88,3 +88,60 @@ async def test_a_service_may_stay_down_after_a_boot() -> None:
     cmd = Prompt(stopped_service=True)
     assert "1  STOPPED" in await cmd.out("sc query TermService")
     assert "4  RUNNING" in await cmd.out("sc query Dhcp")
+
+
+@virtual
+async def test_queryex_tells_the_process_and_a_restart_gives_another() -> None:
+    cmd = Prompt()
+
+    async def pid() -> int:
+        line = next(
+            line for line in (await cmd.out("sc queryex W32Time")).splitlines() if "PID" in line
+        )
+        return int(line.partition(":")[2])
+
+    before = await pid()
+    assert before == cmd.machine.running["w32time"]
+    await cmd.run("net stop W32Time")
+    assert await pid() == 0
+    await cmd.run("sc start W32Time")
+    assert await pid() not in (0, before)
+
+
+@virtual
+async def test_dependents_are_listed_running_or_not_as_far_as_the_buffer_goes() -> None:
+    cmd = Prompt()
+    code, text = await cmd.run("sc enumdepend TermService")
+    assert (code, text.splitlines()[0]) == (0, "[SC] EnumDependentServices: entriesread = 1")
+    assert "SERVICE_NAME: UmRdpService" in text
+    code, text = await cmd.run("sc enumdepend RpcSs")
+    assert code == 234
+    assert "more data, need" in text
+    code, text = await cmd.run("sc enumdepend RpcSs 65536")
+    assert code == 0
+    assert text.index("SERVICE_NAME: UmRdpService") < text.index("SERVICE_NAME: TermService")
+    assert (await cmd.run("sc enumdepend nothing"))[0] == 1060
+
+
+@virtual
+async def test_what_config_refuses() -> None:
+    cmd = Prompt()
+    assert (await cmd.run("sc config Dhcp start= boot"))[0] == 87
+    assert (await cmd.run(r'sc config Dhcp obj= "CONTOSO\nobody"'))[0] == 1057
+    assert (await cmd.run("sc config gpsvc start= auto"))[0] == 5
+    key = cmd.machine.scm.key("dhcp")
+    assert key is not None
+    await cmd.run("sc config Dhcp start= delayed-auto")
+    assert (key.get("Start"), key.get("DelayedAutostart")) == (dword(2), dword(1))
+    assert "AUTO_START  (DELAYED)" in await cmd.out("sc qc Dhcp")
+    await cmd.run("sc config Dhcp start= auto")
+    assert key.get("DelayedAutostart") == dword(0)
+
+
+@virtual
+async def test_query_without_a_name_is_long() -> None:
+    cmd = Prompt()
+    running = await cmd.out("sc query")
+    assert len(running.splitlines()) > 200
+    assert "SERVICE_NAME: Netlogon" not in running
+    assert "SERVICE_NAME: Netlogon" in await cmd.out("sc query state= all")

@@ -133,12 +133,21 @@ class FirewallProfileStep(Wish):
 
     @property
     def policies(self) -> tuple[Policy, ...]:
-        """The same switches as group policies (catalogue.md §3.5)."""
-        if self.enabled is None:
-            return ()
-        harmless = RegistryValue(RegistryType.DWORD, int(self.enabled))
-        keys = (firewall.profile_key(each, root=firewall.GROUP_POLICY) for each in self.profiles)
-        return tuple(Policy(key, "EnableFirewall", harmless) for key in keys)
+        """The same switches as group policies (catalogue.md §3.5, §5.2 J3)."""
+        harmless: dict[str, int] = {}
+        if self.enabled is not None:
+            harmless["EnableFirewall"] = int(self.enabled)
+        if self.inbound is not None:
+            harmless["DoNotAllowExceptions"] = int(self.inbound == "block_always")
+        return tuple(
+            Policy(
+                firewall.profile_key(profile, root=firewall.GROUP_POLICY),
+                name,
+                RegistryValue(RegistryType.DWORD, number),
+            )
+            for profile in self.profiles
+            for name, number in harmless.items()
+        )
 
     def read(self) -> Reading:
         """The switches of each profile."""

@@ -82,6 +82,7 @@ class ServiceStep(Wish):
     ] = ()
     start_failures: tuple[StartFailure, ...] = ()
     former_process: SkipJsonSchema[Annotated[int | None, Field(exclude=True)]] = None
+    former_dependents: SkipJsonSchema[Annotated[tuple[str, ...], Field(exclude=True)]] = ()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -178,7 +179,7 @@ class ServiceStep(Wish):
 
     def distance(self, state: State) -> int:
         """Settings and state that differ; one for a restart that is still to come."""
-        return len(self._wrong(state)) + self._old_process(state)
+        return len(self._wrong(state)) + self._old_process(state) + len(self._missing(state))
 
     def _wrong(self, state: State) -> list[str]:
         wrong = differing(self._settings, state)
@@ -194,8 +195,13 @@ class ServiceStep(Wish):
         process = state.get("process") if isinstance(state, dict) else None
         return self.former_process is not None and process == self.former_process
 
+    def _missing(self, state: State) -> list[str]:
+        """Services that ran because of this one, and were stopped with it."""
+        running = state.get("dependents", ()) if isinstance(state, dict) else ()
+        return [name for name in self.former_dependents if name not in running]
+
     def line(self, state: State) -> str:
-        """The settings first; then stop or start."""
+        """The settings first; then stop or start; then those that were stopped with it."""
         assert isinstance(state, dict)  # noqa: S101 - what it reads
         wrong = self._wrong(state)
         for name, option in _OPTIONS.items():
@@ -205,14 +211,18 @@ class ServiceStep(Wish):
             return services.stop(self.name)
         if self.state == "stopped" or self.pending(state):
             return services.stop(self.name)
+        if state["state"] == self.state:
+            return services.start(self._missing(state)[0])
         return services.start(self.name)
 
     def prepared(self, former: State, *, restart: bool = False) -> Self:
-        """With the process that has to go, where it is to be restarted."""
+        """With the process that has to go, where it is to be restarted, and who has to be back."""
         process = former.get("process") if isinstance(former, dict) else None
         if not (self.restart or restart) or not process:
             return self
-        return self.model_copy(update={"former_process": process})
+        assert isinstance(former, dict)  # noqa: S101 - it has a process
+        back = {"former_process": process, "former_dependents": tuple(former["dependents"])}
+        return self.model_copy(update=back)
 
     def otherwise(self, state: State, exit_code: int) -> Wish | None:
         """The branch for the error that the service did not start with."""
@@ -262,6 +272,9 @@ class ServiceStep(Wish):
                 f"service {self.name}: what it is now could not be put back: {error}",
                 remedy="Change this service by hand.",
             ) from error
+        if self.state == "stopped" and state == "running":
+            also = (ServiceStep(name=name, state="running") for name in former["dependents"])
+            return (back, *also)
         return (back,)
 
 

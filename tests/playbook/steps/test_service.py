@@ -104,6 +104,9 @@ def test_what_is_stopped_takes_its_dependents_along() -> None:
     assert isinstance(found, dict)
     assert found["dependents"] == ["UmRdpService"]
     assert one.line(found) == "net stop TermService /y"
+    back, dependent = one.restoring(found)
+    assert back == wish(state="running")
+    assert dependent == ServiceStep(name="UmRdpService", state="running")
 
 
 @pytest.mark.parametrize("already", [0, 1056])
@@ -124,6 +127,10 @@ def test_a_restart_is_proven_by_another_process() -> None:
     assert restarting.line(stopped) == "sc start TermService"
     anew = state_of(one, RUNNING.replace("1234", "1240"))
     assert restarting.distance(anew) == 0
+    assert isinstance(anew, dict)
+    alone = {**anew, "dependents": []}
+    assert restarting.distance(alone) == 1
+    assert restarting.line(alone) == "sc start UmRdpService"
 
 
 BRANCHES = (

@@ -1,0 +1,30 @@
+"""How netsh reads a line: `name="Some thing"` is a field, and what it says to a wrong one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from serialfix.lab.shell import Call
+
+Fields = dict[str, str]
+
+
+def split_fields(words: list[str]) -> tuple[Fields, list[str]]:
+    """`name=value` by lower-case name, and the words that are none."""
+    fields: Fields = {}
+    rest: list[str] = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        if equals and name:
+            fields[name.lower()] = value
+        else:
+            rest.append(word)
+    return fields, rest
+
+
+def usage(call: Call) -> int:
+    """The syntax is wrong."""
+    call.say(f"\r\n{call.text('netsh.syntax')}\r\n")
+    return 1
