@@ -235,8 +235,8 @@ class Hive:
         return node
 
     def _new(self, parent: Node, name: str, path: str) -> Node:
-        """A new key. Windows searches keys by their order in capitals; libhivex files them by
-        that in small letters, which differs for what stands between Z and a, and beyond ASCII."""
+        """A new key. Windows searches keys by their order in capitals; libhivex files them so for
+        ASCII only."""
         node = self._hivex.add_child(parent, name)
         order = [self._hivex.name(child).upper() for child in self._hivex.children(parent)]
         if not name.isascii() or order != sorted(order):

@@ -198,7 +198,9 @@ class _Listing:
             yield f"{store} /deletevalue {edit.entry} {edit.element}"
         else:
             yield f"{store} /set {edit.entry} {edit.element} {batch.quoted(edit.value)}"
-        yield from ("if errorlevel 1 goto failed", f":{done}")
+        yield "if errorlevel 1 goto failed"
+        if edit.value is None:
+            yield f":{done}"
 
 
 def _key(place: Place) -> str:

@@ -86,7 +86,7 @@ def test_what_a_batch_file_cannot_do_is_refused() -> None:
         export(playbook, "cmd")
     assert "NOT IN THIS FILE: step lower" in text(playbook, partial=True)
     auto = "network: {interface: auto, dhcp: true}"
-    text_ = LEVEL.split("  - id: run")[0] + f"  - {{id: dhcp, why: DHCP., {auto}}}\n"
+    text_ = LEVEL.split("  - id: run", maxsplit=1)[0] + f"  - {{id: dhcp, why: DHCP., {auto}}}\n"
     with pytest.raises(UnsafeStep, match="name the network adapter"):
         export(parse_playbook(text_).playbook, "cmd")
 
@@ -126,7 +126,9 @@ def test_a_real_cmd_exe_decides(windows: RealWindows) -> None:
         decides(windows, content, level)
         assert windows.reg("delete", ACME, "/f") == 0
     # the first line that fails ends it
-    failing = LEVEL.replace("run: reg add HKLM\\SOFTWARE\\Acme /v Done", "run: reg add NOPE /v Done")
+    failing = LEVEL.replace(
+        "run: reg add HKLM\\SOFTWARE\\Acme /v Done", "run: reg add NOPE /v Done"
+    )
     failing += """
   - id: behind
     why: It is not reached.
