@@ -47,6 +47,7 @@ class HiveFile:
     """
 
     def __init__(self, path: Path, kind: str, *, write: bool) -> None:
+        path = path.resolve()  # a link stays one: what it leads to is replaced
         self.path = path
         self._copy: Path | None = None
         if not path.exists():
@@ -112,7 +113,7 @@ class HiveFile:
         self._copy = backup.with_name(f"{backup.name}.new")
         try:
             self._clear_up()
-            self._copy.write_bytes(self.content)
+            _write(self._copy, self.content)
             with Hive(self._copy, write=True) as hive:
                 for write in writes:
                     hive.set(write.path, write.name, write.wanted)
@@ -132,7 +133,7 @@ class HiveFile:
         self._copy = self.path.with_name(f"{self.path.name}{MARK}{stamp}.new")
         try:
             self._clear_up()
-            self._copy.write_bytes(content)
+            _write(self._copy, content)
         except OSError as error:
             raise unusable(self.path, error) from error
 
@@ -190,10 +191,16 @@ def note_of(backup: Path) -> Path:
     return backup.with_name(f"{backup.name}.json")
 
 
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that nobody else may read: a hive holds secrets."""
+    with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(content)
+
+
 def _write_new(path: Path, content: bytes, *, like: Path | None = None) -> None:
     """A new file that is there whole, and on the disk, or not at all."""
     part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content)
+    _write(part, content)
     if like is not None:
         shutil.copystat(like, part)
     _sync(part)

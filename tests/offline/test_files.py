@@ -48,8 +48,21 @@ def test_the_backup_is_the_file_as_it_was_with_a_note(tmp_path: Path) -> None:
     note = json.loads(note_of(backup).read_text())
     assert note["hive"] == "SYSTEM"
     assert (layer(path), layer(backup)) == (0, 2)
-    assert path.stat().st_mode & 0o777 == 0o640
+    assert path.stat().st_mode & 0o777 == backup.stat().st_mode & 0o777 == 0o640
+    assert note_of(backup).stat().st_mode & 0o777 == 0o600
     assert sorted(tmp_path.iterdir()) == [path, backup, note_of(backup)]
+
+
+def test_a_link_leads_to_the_file_that_is_changed(tmp_path: Path) -> None:
+    folder = tmp_path / "config"
+    folder.mkdir()
+    path = system(folder / "SYSTEM")
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    backup = change(link)
+    assert link.is_symlink()
+    assert layer(path) == 0
+    assert backup.parent == folder
 
 
 def killed_at(moment: int, work: Callable[[], Any]) -> bool:

@@ -63,7 +63,7 @@ def test_whatif_strict_mode_and_stop() -> None:
 
 def test_every_function_that_changes_something_asks_for_consent_first() -> None:
     changing = re.compile(
-        r"\.SetValue\(|\.DeleteValue\(|& (?:reg|sc|net|netsh)\.exe (?:export|config|start|interface)"
+        r"\.SetValue\(|\.DeleteValue\(|& (?:reg|sc|netsh)\.exe (?:export|config|start|interface)"
         r"|& net\.exe localgroup \$Group \$Name|/set |/deletevalue|(?:Stop|Start)-Service "
         r"|Set-Net\w+ |Set-Dns\w+ |(?:En|Dis)able-\w+ |Invoke-Line \$Line$",
         re.MULTILINE,
@@ -80,8 +80,6 @@ def test_only_functions_that_are_there_are_called() -> None:
     called = {(each.text or b"").decode() for each in nodes(root, "command_name")}
     ours = {name for name in called if re.fullmatch(r"[A-Z]\w+-\w+", name)} - defined
     windows = r"(Get|Set)-Net\w+|Set-DnsClientServerAddress|\w+-LocalUser|\w+-NetAdapter"
-        r"(Get|Set)-Net\w+|(Set-)?Dns\w+|Set-DnsClientServerAddress|\w+-LocalUser|\w+-NetAdapter"
-    )
     known = {
         *("Set-StrictMode", "Write-Output", "Write-Warning", "Out-Null", "Join-Path"),
         *("Where-Object", "Start-Process", "Get-Service", "Start-Service", "Stop-Service"),
