@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -78,6 +79,16 @@ class RegistryValue:
         return cls(kind, data)
 
 
+def correlation_id(run_id: str) -> str:
+    """The guid that all requests of a run to Azure carry, for its activity log.
+
+    Made from the run's id when that is no guid itself: ARM takes nothing else.
+    """
+    if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", run_id.lower()):
+        return run_id.lower()
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"serialfix:{run_id}"))
+
+
 _VM_ID = re.compile(
     r"^/subscriptions/(?P<sub>[^/]+)/resourceGroups/(?P<rg>[^/]+)/providers/Microsoft\.Compute/"
     r"(?:virtualMachines/(?P<vm>[^/]+)"
@@ -127,7 +138,7 @@ class VmRef:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """One step of a run, as reported."""
+    """One step of a run, as reported. `note` says why it does not apply."""
 
     id: str
     kind: str
@@ -137,6 +148,8 @@ class StepResult:
     after: Any = None
     wanted: Any = None
     error: str | None = None
+    note: str | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +168,17 @@ class ProofResult:
     id: str
     outcome: Outcome
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFacts:
+    """What a plan comes to. `seconds` is the typing alone, by the measured pace of this guest."""
+
+    steps: int
+    changes: int
+    seconds: float
+    restart: bool
+    security: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,3 +205,8 @@ class RunResult:
     undo: str | None = None
     duration_s: float = 0.0
     phases: dict[str, float] = field(default_factory=dict)
+    plan: PlanFacts | None = None
+    started: str | None = None
+    user: str | None = None
+    version: str | None = None
+    """Of serialfix."""

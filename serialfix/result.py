@@ -7,6 +7,7 @@ from typing import Any
 
 from serialfix.model import (
     Outcome,
+    PlanFacts,
     ProofResult,
     RegistryValue,
     RestartResult,
@@ -50,6 +51,17 @@ def run_json(result: RunResult) -> dict[str, Any]:
         },
         "outcome": result.outcome,
         "exit_code": result.exit_code,
+        "started": result.started,
+        "user": result.user,
+        "version": result.version,
+        "plan": result.plan
+        and {
+            "steps": result.plan.steps,
+            "changes": result.plan.changes,
+            "seconds": round(result.plan.seconds, 1),
+            "restart": result.plan.restart,
+            "security": result.plan.security,
+        },
         "steps": [
             {
                 "id": step.id,
@@ -59,6 +71,8 @@ def run_json(result: RunResult) -> dict[str, Any]:
                 "after": step.after,
                 "wanted": step.wanted,
                 "error": step.error,
+                "note": step.note,
+                "seconds": step.seconds if step.seconds is None else round(step.seconds, 3),
             }
             for step in result.steps
         ],
@@ -88,7 +102,7 @@ def run_json(result: RunResult) -> dict[str, Any]:
 
 def run_from_json(data: Mapping[str, Any]) -> RunResult:
     """The inverse of `run_json`, but for step titles; registry values stay in their JSON form."""
-    restart = data["restart"]
+    restart, plan = data["restart"], data.get("plan")  # older results have no plan
     return RunResult(
         run_id=data["run_id"],
         vm_id=data["vm"]["id"],
@@ -118,4 +132,6 @@ def run_from_json(data: Mapping[str, Any]) -> RunResult:
         undo=data["undo"],
         duration_s=data["duration_s"],
         phases=dict(data["phases"]),
+        plan=PlanFacts(**{**plan, "security": tuple(plan["security"])}) if plan else None,
+        **{name: data.get(name) for name in ("started", "user", "version")},
     )

@@ -23,6 +23,7 @@ FLOORS = {
     "transport": 4,
     "record": 4,
     "azure": 4,
+    "report": 4,
     "virtual_time": 4,
     "session": 5,
     "remediation": 6,
@@ -30,7 +31,6 @@ FLOORS = {
     "offline": 6,
     "lab": 7,
     "fleet": 7,
-    "report": 8,
     "cli": 8,
 }
 MODULES = sorted((ROOT / "serialfix").rglob("*.py"))

@@ -22,7 +22,19 @@ def test_every_escape_says_which_character_it_is(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["reg add", "REG_SZ “été” 操作 \\x1b", "Schlüssel キー", "e\u0301", "🙂", ""]
+    "text",
+    [
+        "reg add",
+        "REG_SZ “été” 操作 \\x1b",
+        "Schlüssel キー",
+        "e\u0301",
+        "🙂",
+        "TCP [::]:3389",
+        "fe80::a",
+        "a::b",
+        "## x",
+        "",
+    ],
 )
 def test_what_can_be_read_stays_as_it_is(text: str) -> None:
     assert printable(text) == text
@@ -42,6 +54,11 @@ def test_what_can_be_read_stays_as_it_is(text: str) -> None:
         ("x\u3164y\ufe0f", r"x\u3164y\ufe0f"),
         ("\U000e0041", r"\U000e0041"),
         ("\ud800", r"\ud800"),
+        ("x ##vso[task.setvariable variable=a]b", r"x \x23#vso[task.setvariable variable=a]b"),
+        ("##VSO[x]", r"\x23#VSO[x]"),
+        ("###[add-mask]x", r"#\x23#[add-mask]x"),
+        ("::error file=a.py,line=1::x", r"\x3a:error file=a.py,line=1::x"),
+        ("  ::add-mask::::stop-commands::t", r"  \x3a:add-mask::\x3a:stop-commands::t"),
     ],
 )
 def test_what_acts_or_hides_is_an_escape(text: str, safe: str) -> None:

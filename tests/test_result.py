@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from serialfix.model import RunResult
+from serialfix.model import PlanFacts, RunResult
 from serialfix.result import run_from_json, run_json
 from tests.report.examples import EARLY, FAILED, RESULT
 
@@ -21,12 +21,38 @@ def test_the_json_form_is_that_of_the_contract() -> None:
         "after": {"type": "REG_DWORD", "data": 1},
         "wanted": {"type": "REG_DWORD", "data": 1},
         "error": None,
+        "note": None,
+        "seconds": None,
     }
     assert data["restart"] == {"outcome": "ok", "operation": "op-1", "seconds": 63.2}
     assert (data["recording"], data["recordings"]) == ("/s/1.cast", ["/s/1.cast", "/s/2.cast"])
     assert data["duration_s"] == 91.235
     assert run_json(EARLY)["recording"] is None
     assert run_json(EARLY)["restart"] is None
+
+
+def test_a_plan_and_where_it_came_from_are_in_it() -> None:
+    plan = PlanFacts(16, 3, 41.96, restart=True, security=("TLS is off.",))
+    told = replace(RESULT, plan=plan, started="2026-11-21T08:45:00+00:00", user="ada", version="1")
+    data = run_json(told)
+    assert data["plan"] == {
+        "steps": 16,
+        "changes": 3,
+        "seconds": 42.0,
+        "restart": True,
+        "security": ["TLS is off."],
+    }
+    assert (data["started"], data["user"], data["version"]) == (told.started, "ada", "1")
+    assert run_json(run_from_json(data)) == {**data, "duration_s": 91.235}
+
+
+def test_a_result_of_a_version_that_knew_less_is_read() -> None:
+    data = run_json(RESULT)
+    for name in ("plan", "started", "user", "version"):
+        del data[name]
+    for step in data["steps"]:
+        del step["note"], step["seconds"]
+    assert run_json(run_from_json(data)) == {**run_json(RESULT), "duration_s": 91.235}
 
 
 @pytest.mark.parametrize("result", [RESULT, FAILED, EARLY], ids=lambda each: each.outcome)

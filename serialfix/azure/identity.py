@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from urllib.parse import urlsplit
 
 from serialfix.azure.refusals import mapped, mapped_sign_in
 from serialfix.errors import ConfigError
+from serialfix.model import correlation_id
 from serialfix.secrets import Secret
 from serialfix.transport.network import is_loopback, tls_context
 
@@ -171,7 +170,7 @@ class Azure:
                     self._sign_in,
                     self._cloud.scope,
                     patience=self.patience,
-                    correlation=_guid(self._run_id),
+                    correlation=correlation_id(self._run_id) if self._run_id else None,
                     plain_http=self.endpoint.startswith("http:"),
                     observer=self._observer,
                 ),
@@ -270,7 +269,7 @@ class Azure:
         return self._subscription_id
 
     async def _by_name(self, wanted: str | None) -> str:
-        if wanted and _guid(wanted) == wanted.lower():
+        if wanted and correlation_id(wanted) == wanted.lower():
             return wanted
         visible = await self.subscriptions()
         named = [each for each in visible if wanted and each.name.casefold() == wanted.casefold()]
@@ -338,10 +337,3 @@ def _az_default(environ: Mapping[str, str]) -> str | None:
             f"the az CLI's profile cannot be read: {profile}: {error}",
             remedy="Give --subscription, or repair it with `az account clear` and `az login`.",
         ) from error
-
-
-def _guid(text: str | None) -> str | None:
-    """`text` when it is a guid, else one made from it: ARM takes nothing else for correlation."""
-    if not text or re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text.lower()):
-        return text and text.lower()
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"serialfix:{text}"))

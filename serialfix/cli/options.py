@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from serialfix.report.formats import OutputFormat
+from serialfix.report.formats import OutputFormat, ReportFormat
 
 
 def option(*names: str, help: str, **more: Any) -> Any:
@@ -103,6 +103,7 @@ CredentialCommand = Annotated[
     ),
 ]
 Output = Annotated[OutputFormat, option("--output", "-o", help="Format of the result on stdout.")]
+Report = Annotated[ReportFormat, option("--output", "-o", help="Format of the result on stdout.")]
 Yes = Annotated[bool, option("--yes", "-y", help="Do not ask before changes are made.")]
 NoInput = Annotated[bool, option("--no-input", help="Never ask for anything.")]
 Debug = Annotated[bool, option("--debug", help="Log to stderr, and show the stack of a bug.")]

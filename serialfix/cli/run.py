@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from serialfix.cli import options as o
 from serialfix.errors import UsageError
-from serialfix.report.formats import OutputFormat
+from serialfix.report.formats import ReportFormat
 
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _console(console: str, azure: Mapping[str, Any], restart: Mapping[str, Any])
 class _Manner(NamedTuple):
     """How a command talks to the person, and what it may ask."""
 
-    output: OutputFormat
+    output: ReportFormat
     yes: bool
     no_input: bool
     only_show_errors: bool
@@ -237,7 +237,7 @@ def run(
     guest_username: o.GuestUsername = None,
     guest_domain: o.GuestDomain = None,
     credential_command: o.CredentialCommand = None,
-    output: o.Output = OutputFormat.TABLE,
+    output: o.Report = ReportFormat.TABLE,
     yes: o.Yes = False,
     no_input: o.NoInput = False,
     only_show_errors: o.OnlyShowErrors = False,
@@ -279,7 +279,7 @@ def check(
     guest_username: o.GuestUsername = None,
     guest_domain: o.GuestDomain = None,
     credential_command: o.CredentialCommand = None,
-    output: o.Output = OutputFormat.TABLE,
+    output: o.Report = ReportFormat.TABLE,
     no_input: o.NoInput = False,
     only_show_errors: o.OnlyShowErrors = False,
     debug: o.Debug = False,
@@ -305,7 +305,7 @@ def undo(
     guest_username: o.GuestUsername = None,
     guest_domain: o.GuestDomain = None,
     credential_command: o.CredentialCommand = None,
-    output: o.Output = OutputFormat.TABLE,
+    output: o.Report = ReportFormat.TABLE,
     yes: o.Yes = False,
     no_input: o.NoInput = False,
     only_show_errors: o.OnlyShowErrors = False,
@@ -330,7 +330,7 @@ def resume(
     guest_username: o.GuestUsername = None,
     guest_domain: o.GuestDomain = None,
     credential_command: o.CredentialCommand = None,
-    output: o.Output = OutputFormat.TABLE,
+    output: o.Report = ReportFormat.TABLE,
     yes: o.Yes = False,
     no_input: o.NoInput = False,
     only_show_errors: o.OnlyShowErrors = False,

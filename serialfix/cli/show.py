@@ -6,24 +6,35 @@ import os
 import sys
 
 from serialfix.model import RunResult
-from serialfix.report import failure, machine, tables
-from serialfix.report.formats import OutputFormat
-from serialfix.result import run_json
+from serialfix.report import failure
+from serialfix.report.formats import OutputFormat, ReportFormat
 
 
-def show_result(result: RunResult, output: OutputFormat) -> None:
+def show_result(result: RunResult, output: ReportFormat) -> None:
     """Print a result in the format that is wanted."""
     try:
-        if output is OutputFormat.TABLE:
-            tables.console(sys.stdout).print(tables.result_view(result), crop=False)
-        else:
-            data = run_json(result)
-            machine.write(data, output, rows=data["steps"])
+        _print(result, output)
         sys.stdout.flush()
     except (BrokenPipeError, SystemExit):  # `… | head`; rich exits then, but the code is the run's
         drop_stdout()
     for line in failure.lines(result.error) if result.error else ():
         print(line, file=sys.stderr)
+
+
+def _print(result: RunResult, output: ReportFormat) -> None:
+    from serialfix.report import junit, machine, markdown, tables
+    from serialfix.result import run_json
+
+    match output:
+        case ReportFormat.TABLE:
+            tables.console(sys.stdout).print(tables.result_view(result), crop=False)
+        case ReportFormat.JUNIT:
+            print(junit.document([result]), end="")
+        case ReportFormat.MARKDOWN:
+            print(markdown.report(result), end="")
+        case _:
+            data = run_json(result)
+            machine.write(data, OutputFormat(output), rows=data["steps"])
 
 
 def drop_stdout() -> None:

@@ -127,6 +127,11 @@ def _licence_certificates(guest: Breakable) -> None:
         guest.disk.registry.set(RCM, name, value)
 
 
+def _certificate(guest: Breakable) -> None:
+    value = RegistryValue(RegistryType.BINARY, bytes.fromhex("00112233445566778899" * 2))
+    guest.disk.registry.set(LST, "SSLCertificateSHA1Hash", value)
+
+
 def _port_taken(guest: Breakable) -> None:
     registry = guest.disk.registry
     image = r"C:\Contoso\Gateway\gateway.exe"
@@ -228,6 +233,7 @@ BROKEN: Mapping[str, Break] = MappingProxyType(
         "inbound-blocked": _profiles(DoNotAllowExceptions=1, DefaultInboundAction=1),  # 5.2
         "licence-certificates": _licence_certificates,  # 4.9
         "tls-off": _tls_off,  # 4.10
+        "certificate": _certificate,  # 5.4: bound, and not in the store
         "credssp-oracle": _values(_ORACLE, AllowEncryptionOracle=0),  # 4.11
         "dhcp-off": _static_address,  # 4.12
         "nic-off": _no_nic,  # 4.13

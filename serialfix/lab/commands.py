@@ -110,6 +110,21 @@ async def _type(call: Call) -> int | None:
     return 0
 
 
+async def _ren(call: Call) -> int | None:
+    """`ren PATH NAME`: the new name is in the same folder, and must be free."""
+    if len(call.arguments) != 2:
+        call.complain(call.text("cmd.syntax"))
+        return 1
+    path = call.shell.path(call.arguments[0])
+    target = ntpath.join(ntpath.dirname(path), call.arguments[1]).lower()
+    files = call.machine.files
+    if path not in files or target in files:
+        call.complain(call.text("cmd.no_file"))
+        return 1
+    files[target] = files.pop(path)
+    return 0
+
+
 async def _del(call: Call) -> int | None:
     for name in call.arguments:
         if not name.startswith("/"):
@@ -131,6 +146,8 @@ INTERNAL: Mapping[str, Program] = MappingProxyType(
         "exit": _exit,
         "type": _type,
         "del": _del,
+        "ren": _ren,
+        "rename": _ren,
         "erase": _del,
     }
 )

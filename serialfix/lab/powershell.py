@@ -163,11 +163,38 @@ async def _get_cim(line: _Line) -> int:
     wanted = line.named.get("classname", line.plain[0] if line.plain else "")
     if wanted.lower() != "softwarelicensingproduct":
         return line.fail("Invalid class", error="HRESULT 0x80041010,GetCimInstanceCommand")
-    status = 1 if line.call.machine.disk.activated else 5
-    line.call.say(f"\r\n{'Description':<28}: Windows(R) Operating System, VOLUME_KMSCLIENT channel")
-    line.call.say(f"{'PartialProductKey':<28}: MDVJX")
-    line.call.say(f"{'LicenseStatus':<28}: {status}\r\n")
+    product = {
+        "ApplicationID": "55c92734-d682-4d71-983e-d6ec3f16059f",
+        "Description": "Windows(R) Operating System, VOLUME_KMSCLIENT channel",
+        "LicenseStatus": "1" if line.call.machine.disk.activated else "5",
+        "PartialProductKey": "MDVJX",
+    }
+    try:
+        shown = _matches(product, line.named.get("filter", ""))
+    except LookupError:
+        return line.fail("Invalid query", error="HRESULT 0x80041017,GetCimInstanceCommand")
+    if shown:
+        line.call.say()
+        for name, value in product.items():
+            line.call.say(f"{name:<28}: {value}")
+        line.call.say()
     return 0
+
+
+_CONDITION = re.compile(r"(\w+)\s*(?:=\s*'*([\w-]+)'*|(is not null))", re.IGNORECASE)
+
+
+def _matches(product: Mapping[str, str], query: str) -> bool:
+    """Conditions of WQL that are joined by `and`. Raises LookupError for what it does not know."""
+    known = {name.lower(): value for name, value in product.items()}
+    for condition in filter(None, re.split(r"\s+and\s+", query.strip(), flags=re.IGNORECASE)):
+        match = _CONDITION.fullmatch(condition)
+        if match is None:
+            raise LookupError(condition)
+        value = known[match[1].lower()]
+        if match[3] is None and value.lower() != match[2].lower():
+            return False
+    return True
 
 
 async def _service(line: _Line) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from serialfix.errors import ConfigError
+from serialfix.errors import ConfigError, UnsafeStep
 from serialfix.playbook.offline import SELECT, BootEdit, Condition, Edit, Place, Twin, compile_twin
 from serialfix.playbook.schema import Playbook
 from serialfix.windows import batch
@@ -18,11 +18,20 @@ _ANY_SET = "ControlSet?"
 
 
 def listing(playbook: Playbook, *, drive: str = "F:", sets: Sequence[int] = ()) -> str:
-    """All commands, from the backup to the unloading. Without `sets` they are read from Select."""
+    """All commands, from the backup to the unloading. Without `sets` they are read from Select.
+
+    Raises UnsafeStep when nothing of the playbook has an offline form.
+    """
     if not re.fullmatch(r"[A-Za-z]:\\?", drive):
         raise ConfigError(f"--drive takes the letter of the attached disk, such as F:, not {drive}")
     named = [f"ControlSet{number:03}" for number in sets]
     twin = compile_twin(playbook, named or [_ANY_SET])
+    if not (twin.edits or twin.boot):
+        reasons = (f"step {left.step}, {left.what}: {left.reason}" for left in twin.left_out)
+        raise UnsafeStep(
+            f"{playbook.name} has nothing that can be done to a disk:\n" + "\n".join(reasons),
+            remedy="It needs a running Windows: `serialfix run`.",
+        )
     return batch.joined(_Listing(twin, drive[:2].upper(), named).lines())
 
 

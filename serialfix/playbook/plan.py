@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from serialfix.model import Outcome, RegistryValue
+from serialfix.model import Outcome, PlanFacts, RegistryValue
 from serialfix.playbook.schema import Playbook, Step, fact_word
 from serialfix.playbook.steps.wish import Policy, State
 
@@ -67,6 +67,17 @@ class Plan:
     def changes(self) -> int:
         """How many steps would change something."""
         return sum(step.outcome is Outcome.WOULD_CHANGE for step in self.steps)
+
+    @property
+    def facts(self) -> PlanFacts:
+        """What it comes to. A plan that changes nothing lowers nothing in security."""
+        return PlanFacts(
+            steps=len(self.steps),
+            changes=self.changes,
+            seconds=self.seconds,
+            restart=self.restart,
+            security=self.playbook.security if self.changes else (),
+        )
 
 
 def make_plan(

@@ -169,6 +169,16 @@ class Cast:
         return tuple(lengths)
 
 
+def recordings_in(folder: Path) -> list[Path]:
+    """The recordings of a run's folder, in the order in which they were made."""
+
+    def place(path: Path) -> tuple[int, str]:
+        number = re.match(r"session-(\d{1,9})-", path.name)
+        return (int(number[1]) if number else 0, path.name)
+
+    return sorted(folder.glob("*.cast"), key=place)
+
+
 def read_cast(path: Path) -> Cast:
     """Read asciicast v2 or v3. Raises RecordError that names file and line when it is damaged."""
     try:

@@ -7,109 +7,48 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from serialfix.console.screen import ROWS, Screen
-from serialfix.console.wire import Wire
-from serialfix.errors import RecordError
-from serialfix.printable import printable
-from serialfix.record.cast import INPUT, MARKER, OUTPUT, Cast
+from serialfix.errors import RecordError, UsageError
+from serialfix.model import RunResult, correlation_id
+from serialfix.record.journal import Journal, Record
+from serialfix.report import junit, markdown
+from serialfix.result import run_from_json, run_json
 from serialfix.secrets import Redactor
 
 
+SUMS = "SHA256SUMS"
+WHAT = {
+    "README.txt": "this list",
+    "report.md": "the report, for a ticket",
+    "before-after.md": "every value before and after, as a table",
+    "before-after.json": "the same, for programs",
+    "result.json": "the whole result, as `-o json` gives it (serialfix.run/1)",
+    "junit.xml": "the result as JUnit XML, for pipelines",
+    "operations.json": "ids for Azure's activity log; who ran it, when",
+    "transcript.txt": "what was typed and what the console showed, readable",
+    "recordings": "console sessions as asciicast files: asciinema plays them",
+    "journal.jsonl": "every act, written before it was done",
+    "playbook.yaml": "the playbook as it was run",
+    "undo.yaml": "the playbook that puts the former values back",
+    "MISSING.txt": "what should be here and could not be read",
+    SUMS: "checksums of all other files: `sha256sum -c SHA256SUMS`",
+}
+"""What is what in the folder."""
 _TOKEN = re.compile(rb'("continuation_token": )"[^"]*"')
-
-
-def transcript(cast: Cast, *, redactor: Redactor | None = None) -> str:
-    """What a recording typed and showed, as lines for people; no control codes.
-
-    What was shown is read from the 80x24 picture, not from the stream: a scraping renderer sends
-    only the cells that change (sac.md §6). A row appears when the cursor has left it.
-    """
-    paper = _Paper()
-    for event in cast.events:
-        if event.code == OUTPUT:
-            paper.shown(event.data)
-        elif event.code == INPUT:
-            paper.typed(event.data, event.time)
-        elif event.code == MARKER:
-            paper.marker(event.data, event.time)
-    text = paper.finish()
-    return redactor.redact(text) if redactor else text
-
-
-class _Paper:
-    """Collects the lines of a transcript."""
-
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-        self._wire = Wire()
-        self._screen = Screen()
-        self._epoch = 0
-        self._written: dict[int, str] = {}
-        self._keys = ""
-        self._keys_at = 0.0
-
-    def shown(self, text: str) -> None:
-        # Row by row and picture by picture, else what scrolls off within one piece is missed.
-        for piece in self._wire.feed(text.encode("utf-8", "replace")):
-            if isinstance(piece, str):
-                for part in re.split(r"(?<=\n)|(?=\x1b\[2?J)", piece):
-                    if part.startswith(("\x1b[2J", "\x1b[J")):
-                        self._take_rows(all_of_them=True)
-                    self._screen.feed(part)
-                    self._take_rows(all_of_them=False)
-
-    def typed(self, keys: str, time: float) -> None:
-        if not self._keys:
-            self._keys_at = time
-        self._keys += keys
-        if keys.endswith(("\r", "\n")):
-            self._flush_keys()
-
-    def marker(self, text: str, time: float) -> None:
-        self._settle()
-        self._lines.append(f"[{time:9.3f}] -- {printable(text)} --")
-
-    def finish(self) -> str:
-        self._settle()
-        return "".join(line + "\n" for line in self._lines)
-
-    def _settle(self) -> None:
-        self._flush_keys()
-        self._take_rows(all_of_them=True)
-
-    def _flush_keys(self) -> None:
-        if self._keys:
-            keys = re.sub(r"(\\x..)\1{3,}", _repeated, printable(self._keys))
-            self._lines.append(f"[{self._keys_at:9.3f}] typed: {keys}")
-            self._keys = ""
-
-    def _take_rows(self, *, all_of_them: bool) -> None:
-        mark, (cursor, _) = self._screen.mark(), self._screen.cursor
-        if mark.epoch != self._epoch:
-            self._epoch, self._written = mark.epoch, {}
-        top = mark.line - cursor
-        for y in range(ROWS):
-            text = self._screen.row(y)
-            if (y != cursor or all_of_them) and text != self._written.get(top + y, ""):
-                self._written[top + y] = text
-                if text:
-                    self._lines.append(f"{'':11} | {printable(text)}")
-
-
-def _repeated(run: re.Match[str]) -> str:
-    """A row of backspaces as `\\x08 (80 times)`."""
-    return f"{run[1]} ({len(run[0]) // len(run[1])} times)"
+_REMEDY = "Free some space, or give another folder with --state-dir."
 
 
 def write_evidence(
     folder: Path,
     *,
     redactor: Redactor,
-    result: Mapping[str, Any] | None = None,
+    result: RunResult | None = None,
     journal: Path | None = None,
     transcript_text: str | None = None,
     recordings: Sequence[Path] = (),
@@ -118,9 +57,8 @@ def write_evidence(
 ) -> Path:
     """Write the evidence of a run and return its folder, which replaces one of the same name.
 
-    Every part may be missing; `MISSING.txt` tells of files that could not be read. `result` is
-    the JSON result; `before-after.md` is made from its steps. `SHA256SUMS` is in the format of
-    `sha256sum -c`. Raises RecordError when the folder cannot be written.
+    Every part may be missing; `MISSING.txt` tells of files that could not be read. `SHA256SUMS` is
+    in the format of `sha256sum -c`. Raises RecordError when the folder cannot be written.
     """
     texts = {
         "transcript.txt": transcript_text,
@@ -129,37 +67,109 @@ def write_evidence(
     }
     parts = {name: redactor.redact(text) for name, text in texts.items() if text is not None}
     if result is not None:
-        data = redactor.redact_data(result)
-        parts["result.json"] = json.dumps(data, indent=2) + "\n"
-        parts["before-after.md"] = _before_after(data)
+        result = replace(result, evidence=str(folder))
+        parts |= _reports(redactor.redact_data(run_json(result)))
     # Redacted when they were written; recordings are copied byte for byte.
     copies = {f"recordings/{path.name}": path for path in recordings}
+    missing = []
     if journal is not None:
         copies["journal.jsonl"] = journal
+        try:
+            facts = operations(Journal.read(journal), result.run_id if result else "")
+            parts["operations.json"] = _json(redactor.redact_data(facts))
+        except RecordError as error:
+            missing.append(f"operations.json: {error}\n")
     building = folder.with_name(folder.name + ".new")
     try:
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir(mode=0o700, parents=True)
-        missing = [line for name, path in copies.items() if (line := _copy(path, building / name))]
+        missing += [line for name, path in copies.items() if (line := _copy(path, building / name))]
         if missing:
-            parts["MISSING.txt"] = "".join(missing)
+            parts["MISSING.txt"] = redactor.redact("".join(missing))
+        names = {*parts, *(path.name for path in building.iterdir())}
+        if names:
+            parts["README.txt"] = _readme(names, result)
         for name, text in parts.items():
             _write(building / name, text.encode("utf-8", "replace"))
         files = sorted(path for path in building.rglob("*") if path.is_file())
         sums = "".join(
-            f"{hashlib.sha256(path.read_bytes()).hexdigest()}  "
-            f"{path.relative_to(building).as_posix()}\n"
-            for path in files
+            f"{_sha256(path)}  {path.relative_to(building).as_posix()}\n" for path in files
         )
-        _write(building / "SHA256SUMS", sums.encode())
+        _write(building / SUMS, sums.encode())
         shutil.rmtree(folder, ignore_errors=True)
         building.rename(folder)
     except OSError as error:
         raise RecordError(
-            f"cannot write the evidence to {folder}: {error.strerror or error}",
-            remedy="Free some space, or give another folder with --state-dir.",
+            f"cannot write the evidence to {folder}: {error.strerror or error}", remedy=_REMEDY
         ) from None
     return folder
+
+
+def _reports(data: Mapping[str, Any]) -> dict[str, str]:
+    """A redacted result in all its forms."""
+    result = run_from_json(data)
+    return {
+        "result.json": _json(data),
+        "before-after.json": _json(data["steps"]),
+        "before-after.md": markdown.before_after(result),
+        "report.md": markdown.report(result),
+        "junit.xml": junit.document([result]),
+    }
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=2) + "\n"
+
+
+def operations(records: Sequence[Record], run_id: str) -> dict[str, Any]:
+    """Who did it and when, and by which ids Azure knows it.
+
+    The continuation token is not among them: it holds a signed URL.
+    """
+    facts: dict[str, Any] = {
+        "run_id": run_id,
+        "correlation_id": correlation_id(run_id) if run_id else None,
+        "vm_id": None,
+        "processes": [],
+        "snapshot": None,
+        "restart": None,
+    }
+    for record in records:
+        at = record["at"]
+        match record["kind"]:
+            case "run_started" | "run_resumed":
+                who = {name: record.get(name) for name in ("user", "version")}
+                facts["processes"].append({"began": at, **who})
+            case "target":
+                facts["vm_id"] = record.get("vm_id")
+            case "snapshot":
+                facts["snapshot"] = {"id": record.get("id"), "done": at}
+            case "restart_requested":
+                facts["restart"] = {"operation": None, "requested": at}
+            case "restart_refused" | "restart_accepted" | "restart_done" as kind:
+                restart = facts["restart"] or {"operation": None}
+                restart["operation"] = record.get("operation") or restart["operation"]
+                facts["restart"] = {**restart, kind.removeprefix("restart_"): at}
+    return facts
+
+
+def _readme(names: set[str], result: RunResult | None) -> str:
+    lines = [
+        f"Evidence of run {result.run_id} of serialfix." if result else "Evidence of serialfix."
+    ]
+    lines += [
+        "",
+        "Passwords and tokens were taken out when this was written. Values of the VM's",
+        "registry, and what its console showed, are in it: treat it as you treat those.",
+        "",
+    ]
+    lines += [
+        f"  {name + '/' * (name == 'recordings'):<18} {what}"
+        for name, what in WHAT.items()
+        if name in names or name in ("README.txt", SUMS)
+    ]
+    lines += ["", "Times are UTC. Whether a file was changed since: `sha256sum -c SHA256SUMS`."]
+    return "\n".join(lines) + "\n"
 
 
 def _copy(source: Path, target: Path) -> str | None:
@@ -180,45 +190,100 @@ def _write(path: Path, content: bytes) -> None:
         stream.write(content)
 
 
-def _before_after(result: Mapping[str, Any]) -> str:
-    vm, playbook = result.get("vm") or {}, result.get("playbook") or {}
-    lines = [
-        f"# {_cell(playbook.get('name', '?'))} on {_cell(vm.get('name', '?'))}",
-        "",
-        f"Run {_cell(result.get('run_id', '?'))}, outcome {_cell(result.get('outcome', '?'))}, "
-        f"VM {_cell(vm.get('id', '?'))}",
-        "",
-        *_row("step", "outcome", "before", "after", "wanted"),
-        *_row(*["---"] * 5),
-    ]
-    for step in result.get("steps") or ():
-        lines += _row(
-            step.get("id"),
-            step.get("outcome"),
-            *(_value(step.get(key)) for key in ("before", "after", "wanted")),
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+# --- looking at a folder that was written ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFile:
+    """A file of the folder. `state` is `ok`, `changed` or `missing`."""
+
+    name: str
+    what: str
+    bytes: int
+    sha256: str
+    state: str
+
+
+def contents(folder: Path) -> list[EvidenceFile]:
+    """The files that were written, and whether they still are what they were.
+
+    Raises RecordError when the list of them is missing or damaged.
+    """
+    return [_file(folder, name, digest) for digest, name in _sums(folder / SUMS)]
+
+
+def _file(folder: Path, name: str, digest: str) -> EvidenceFile:
+    path = folder / name
+    what = WHAT.get(PurePosixPath(name).parts[0], "")
+    try:
+        if path.is_symlink():  # none was written
+            return EvidenceFile(name, what, 0, digest, "changed")
+        size, state = path.stat().st_size, "ok" if _sha256(path) == digest else "changed"
+    except OSError:
+        size, state = 0, "missing"
+    return EvidenceFile(name, what, size, digest, state)
+
+
+def _sums(path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _damaged(path, str(error)) from None
+    for number, line in enumerate(lines, start=1):
+        found = re.fullmatch(r"([0-9a-f]{64})  ((?:[\w-][\w.-]*/)?[\w-][\w.-]*)", line, re.ASCII)
+        if found is None:
+            raise _damaged(path, f"line {number} is none of a checksum")
+        yield found[1], found[2]
+
+
+def _damaged(path: Path, why: str) -> RecordError:
+    return RecordError(
+        f"whether the evidence is as it was written cannot be told: {path}: {why}",
+        remedy="The journal and the recordings beside that folder are the originals.",
+    )
+
+
+def pack(folder: Path, target: Path) -> list[EvidenceFile]:
+    """The folder as one zip file, with what its list names and nothing else.
+
+    Raises RecordError when something in it was changed or is missing, or when the file cannot be
+    written, and UsageError when it exists.
+    """
+    files = contents(folder)
+    require_whole(folder, files)
+    if target.exists():
+        raise UsageError(f"{target} exists; it is not overwritten", remedy="Name another file.")
+    building = target.with_name(target.name + ".new")
+    try:
+        building.unlink(missing_ok=True)
+        file = os.open(
+            building, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600
         )
-    return "\n".join(lines) + "\n"
+        with (
+            os.fdopen(file, "w+b") as stream,
+            zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as packed,
+        ):
+            for name in (*(each.name for each in files), SUMS):
+                packed.write(folder / name, f"{target.stem}/{name}")
+        building.rename(target)
+    except OSError as error:
+        with suppress(OSError):
+            building.unlink()
+        raise RecordError(
+            f"cannot write {target}: {error.strerror or error}", remedy="Name another place."
+        ) from None
+    return files
 
 
-def _row(*cells: object) -> Iterable[str]:
-    yield "| " + " | ".join(_cell(cell) for cell in cells) + " |"
-
-
-def _value(value: object) -> str:
-    """A value as people write it: `REG_DWORD 1 (0x1)`; a missing one as `absent`."""
-    match value:
-        case None:
-            return "absent"
-        case {"type": str() as kind, "data": int() as data}:
-            return f"{kind} {data} ({data:#x})"
-        case {"type": str() as kind, "data": data}:
-            return f"{kind} {json.dumps(data, ensure_ascii=False)}"
-        case str():
-            return value
-        case _:
-            return json.dumps(value, ensure_ascii=False)
-
-
-def _cell(value: object) -> str:
-    """A value that cannot leave its cell of a Markdown table, nor become markup."""
-    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", printable(str(value)))
+def require_whole(folder: Path, files: Sequence[EvidenceFile]) -> None:
+    """Raises RecordError that names every file which is not as it was written."""
+    if wrong := [f"{each.name} ({each.state})" for each in files if each.state != "ok"]:
+        raise RecordError(
+            f"the evidence in {folder} is not as it was written: {', '.join(wrong)}",
+            remedy="The journal and the recordings beside that folder are the originals; "
+            "a copy that was handed over before can be checked with `sha256sum -c SHA256SUMS`.",
+        )

@@ -185,6 +185,17 @@ class RunFolder:
             self._journal = Journal(self.journal_path, redactor=self._redactor)
         return self._journal
 
+    @property
+    def busy(self) -> bool:
+        """Whether a process works on the run now."""
+        try:
+            os.close(lock_file(self.journal_path))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False  # a folder that can only be read is worked on by nobody
+        return False
+
     def lock_vm(self, vm_id: str) -> VmLock:
         """Claim the VM. Raises PreflightError that names who works on it."""
         return claim_vm(self.path.parent.parent, vm_id, holder=f"run {self.run_id}")

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from serialfix.errors import ConfigError, RestartError
-from serialfix.model import VmRef
+from serialfix.model import VmRef, correlation_id
 from serialfix.remediation.options import RunOptions
 from serialfix.remediation.place import Condition, Surroundings, VmName
 from serialfix.remediation.work import Purpose, Work
@@ -144,8 +144,8 @@ class AzureRestarter:
             "a former process asked for the restart and was killed before Azure's answer was "
             "kept: whether the VM restarted is not known, and it is not restarted again",
             remedy="Look in the VM's activity log for the restart of this run "
-            f"(correlation id {self._run_id}). When there was none, restart it by hand: "
-            "all changes are verified in the registry.",
+            f"(correlation id {correlation_id(self._run_id)}). When there was none, restart it "
+            "by hand: all changes are verified in the registry.",
         )
 
 

@@ -152,15 +152,17 @@ class Guest:
             self._observer.progress(f"{wish.title} is on its way")
             await asyncio.sleep(self.patience.proof_pause)
 
-    def require_typable(self, plan: Plan) -> None:
-        """Build every line that the plan needs first, before the first of them is typed.
+    def require_typable(self, plan: Plan, earlier: Mapping[str, State]) -> None:
+        """Build the first line of every step of the plan, before the first of them is typed.
 
-        Raises UnsafeStep where one could not be typed, or its answer not be read.
+        `earlier` as in `apply`, by step. Raises UnsafeStep where one could not be typed, or its
+        answer not be read.
         """
         for step, planned in zip(plan.playbook.steps, plan.steps, strict=True):
             if planned.outcome is Outcome.OK or step.registry_key is not None:
                 continue
-            step.wish.line(planned.before)
+            former = earlier.get(step.id, planned.before)
+            step.wish.prepared(former, restart=planned.restart).line(planned.before)
             if step.registry is not None and is_text(step.registry.wanted):
                 asked = registry.query(step.registry.key, step.registry.value)
                 paging.capture(asked, *self.lines.file())

@@ -140,7 +140,7 @@ def runs(state_dir: Path) -> list[RunSummary]:
             RunSummary(
                 run_id=folder.run_id,
                 started=records[0]["at"] if records else "",
-                vm=_short(now.vm_id),
+                vm=short_name(now.vm_id),
                 playbook=now.playbook,
                 outcome=now.outcome or "interrupted",
                 touched=now.touched,
@@ -150,7 +150,7 @@ def runs(state_dir: Path) -> list[RunSummary]:
     return sorted(found, key=lambda run: (run.started, run.run_id), reverse=True)
 
 
-def _short(vm_id: str) -> str:
+def short_name(vm_id: str) -> str:
     """A name for a list: the last part of an ARM id, or a console's command."""
     command = vm_id.removeprefix("console:")
     return command if command != vm_id else vm_id.rsplit("/", 1)[-1]

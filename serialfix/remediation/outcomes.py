@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from serialfix.errors import (
@@ -18,6 +18,7 @@ from serialfix.errors import (
 from serialfix.model import Outcome, RestartResult, StepResult
 from serialfix.playbook.plan import Plan
 from serialfix.playbook.schema import Playbook
+from serialfix.record.journal import Record
 from serialfix.remediation.history import Standing
 from serialfix.remediation.work import Work
 
@@ -63,6 +64,17 @@ def outcome(
             return Outcome.FAILED
 
 
+def origin(records: Iterable[Record]) -> dict[str, Any]:
+    """When a run began, who began it, and with which version of serialfix it was last worked on."""
+    told: dict[str, Any] = {"started": None, "user": None, "version": None}
+    for record in records:
+        if record["kind"] == "run_started":
+            told |= {"started": record["at"], "user": record.get("user")}
+        if record["kind"] in ("run_started", "run_resumed"):
+            told["version"] = record.get("version")
+    return told
+
+
 def steps(
     playbook: Playbook, work: Work | None, earlier: Mapping[str, Any], *, check: bool
 ) -> tuple[StepResult, ...]:
@@ -90,6 +102,7 @@ def steps(
                 before=before,
                 after=after,
                 wanted=wanted,
+                note=planned[step.id].note if step.id in planned else None,
             )
         )
     return tuple(results)

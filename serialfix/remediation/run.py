@@ -32,9 +32,10 @@ from serialfix.errors import (
 from serialfix.model import RunResult
 from serialfix.playbook.load import LoadedPlaybook, dump_playbook, parse_playbook
 from serialfix.playbook.plan import Plan
-from serialfix.record.cast import CastWriter, read_cast
-from serialfix.record.evidence import transcript, write_evidence
+from serialfix.record.cast import CastWriter, recordings_in
+from serialfix.record.evidence import write_evidence
 from serialfix.record.journal import RunFolder, RunStore, default_state_dir
+from serialfix.record.transcript import transcripts
 from serialfix.remediation import outcomes
 from serialfix.remediation.events import Observer
 from serialfix.remediation.history import RunSummary, Standing, fold, runs
@@ -44,7 +45,7 @@ from serialfix.remediation.restarting import Restart
 from serialfix.remediation.telling import Teller, redacted
 from serialfix.remediation.way_back import undo_playbook
 from serialfix.remediation.work import Purpose, Work
-from serialfix.result import plain, run_json
+from serialfix.result import plain
 from serialfix.secrets import Redactor
 from serialfix.session import Credentials, Session, new_nonce
 from serialfix.transport.replay import RecordingTransport
@@ -272,7 +273,7 @@ class _Run:
         """A new session with its recording."""
         guest = self._options.guest
         nonce = new_nonce()
-        number = len(list(self._folder.path.glob("*.cast"))) + 1
+        number = len(recordings_in(self._folder.path)) + 1
         cast = CastWriter(
             self._folder.path / f"session-{number}-{purpose}.cast",
             header={
@@ -399,17 +400,15 @@ class _Run:
         """The result, its evidence and the journal's end. Never raises a SerialfixError."""
         self._observer.phase("report")
         result = redacted(self._result(error), self._redactor)
-        paths = [cast.path for cast in self._casts]
+        paths = recordings_in(self._folder.path)  # also those of a process before this one
         try:
             undo_path = self._undo_path
             evidence = write_evidence(
                 self._folder.path / "evidence",
                 redactor=self._redactor,
-                result=run_json(result),
+                result=result,
                 journal=self._folder.journal_path,
-                transcript_text="\n".join(
-                    transcript(read_cast(path), redactor=self._redactor) for path in paths
-                ),
+                transcript_text=transcripts(paths, redactor=self._redactor),
                 recordings=paths,
                 playbook_text=self._loaded.text,
                 undo_text=undo_path.read_text("utf-8") if undo_path.exists() else None,
@@ -453,10 +452,12 @@ class _Run:
             warnings=tuple(dict.fromkeys(warnings)),
             error=error.facts() if error else None,
             journal=str(self._folder.journal_path),
-            recordings=tuple(str(cast.path) for cast in self._casts),
+            recordings=tuple(map(str, recordings_in(self._folder.path))),
             undo=str(self._undo_path) if now.former and self._undo_path.exists() else None,
             duration_s=self._observer.elapsed,
             phases=self._observer.phases,
+            plan=self._work.plan.facts if self._work and self._work.plan else None,
+            **outcomes.origin(self._journal.records),
         )
 
     def _warn(self, text: str) -> None:

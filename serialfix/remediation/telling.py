@@ -60,7 +60,10 @@ class Teller:
         redactor = self._redactor
         steps = (
             replace(
-                step, before=_value(step.before, redactor), wanted=_value(step.wanted, redactor)
+                step,
+                before=_value(step.before, redactor),
+                wanted=_value(step.wanted, redactor),
+                note=redactor.redact_data(step.note),
             )
             for step in plan.steps
         )
@@ -85,6 +88,7 @@ def _step(step: StepResult, redactor: Redactor) -> StepResult:
         after=_value(step.after, redactor),
         wanted=_value(step.wanted, redactor),
         error=redactor.redact_data(step.error),
+        note=redactor.redact_data(step.note),
     )
 
 

@@ -22,6 +22,7 @@ def undo_playbook(
     """What undoes a plan: former states in reverse order, then the keys that it will create, then
     the services that have to restart to see all of it. None when nothing can be put back.
 
+    Nothing but its steps is proven: what the playbook proves at its end need not have held before.
     `absent_keys` are the keys that do not exist before. `kept` is the way back that a former
     process of the same run wrote: what it saw was there first, so its steps stay as they are.
     Raises UnsafeStep when a former state could not be put back.
@@ -61,6 +62,7 @@ def undo_playbook(
             "security": (),
             "undo": None,
             "facts": (),
+            "proofs": (),
             "parameters": {},
             "steps": tuple(_known_restarts(step, known_ids) for step in steps),
         }

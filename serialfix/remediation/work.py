@@ -138,7 +138,7 @@ class Work:
             await self._attach(reclaim=reclaim)
             plan = await self._make_plan()
             if plan.changes:
-                self._guest.require_typable(plan)
+                self._guest.require_typable(plan, self._earlier)
                 if not await decide(plan):
                     self.session.marker(DECLINED)
                     raise UsageError(
@@ -297,7 +297,13 @@ class Work:
         self._journal.append(
             "planned",
             steps=[
-                {"step": step.id, "before": plain(step.before), "wanted": plain(step.wanted)}
+                {
+                    "step": step.id,
+                    "before": plain(step.before),
+                    "wanted": plain(step.wanted),
+                    "outcome": step.outcome,
+                    "note": step.note,
+                }
                 for step in plan.steps
             ],
             facts=plain(present.facts),
@@ -311,6 +317,7 @@ class Work:
         for number, (step, planned) in enumerate(
             zip(self._playbook.steps, plan.steps, strict=True), start=1
         ):
+            start = asyncio.get_running_loop().time()
             try:
                 result = await self._guest.apply(
                     number, step, planned, earlier=self._earlier.get(step.id)
@@ -321,11 +328,19 @@ class Work:
                     step.id, Outcome.UNKNOWN if unknown else Outcome.FAILED, error=str(error)
                 )
                 raise
-            self._keep(step.id, result.outcome, after=result.after)
+            took = asyncio.get_running_loop().time() - start
+            typed = result.outcome is not Outcome.OK
+            self._keep(step.id, result.outcome, after=result.after, seconds=took if typed else None)
             self._observer.step(number, len(plan.steps), self.steps[step.id])
 
     def _keep(
-        self, step_id: str, outcome: Outcome, *, after: Any = None, error: str | None = None
+        self,
+        step_id: str,
+        outcome: Outcome,
+        *,
+        after: Any = None,
+        error: str | None = None,
+        seconds: float | None = None,
     ) -> None:
         """Keep a step's result. What an earlier process of this run changed counts as changed."""
         if self.plan is None:
@@ -346,6 +361,8 @@ class Work:
             after=after,
             wanted=planned.wanted,
             error=error,
+            note=planned.note,
+            seconds=seconds,
         )
 
     def _will_restart(self, plan: Plan) -> bool:
@@ -370,7 +387,7 @@ class Work:
     def _require_proof(self, when: str) -> None:
         if failed := [proof.text for proof in self.proof if proof.outcome is Outcome.FAILED]:
             raise RestartError(
-                f"the registry was dealt with, but {when}: {'; '.join(failed)}",
+                f"the steps were dealt with, but {when}: {'; '.join(failed)}",
                 remedy="Look at the service and its event log; changes can be taken back with "
                 "`serialfix undo`.",
             )

@@ -14,3 +14,16 @@ class OutputFormat(StrEnum):
     YAML = "yaml"
     TSV = "tsv"
     NONE = "none"
+
+
+class ReportFormat(StrEnum):
+    """Formats of a run's result: those of az, and two for pipelines and tickets."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONC = "jsonc"
+    YAML = "yaml"
+    TSV = "tsv"
+    NONE = "none"
+    JUNIT = "junit"
+    MARKDOWN = "markdown"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
@@ -29,6 +30,14 @@ def _cell(value: Any) -> str:
     return "" if value is None else printable(str(value))
 
 
+def _no_order(text: str, hash_sign: str) -> str:
+    """JSON or YAML in which a pipeline that shows it finds no order to it: they may stand anywhere.
+
+    Only text in quotes holds `##vso[` or `##[`, and there a `#` may be written as an escape.
+    """
+    return re.sub(r"##(?=vso\[|\[)", lambda _: f"{hash_sign}#", text, flags=re.IGNORECASE)
+
+
 def write(
     data: Any,
     output: OutputFormat,
@@ -44,23 +53,24 @@ def write(
     data = plain(data)
     match output:
         case OutputFormat.JSON:
-            print(json.dumps(data, indent=2), file=out)
+            print(_no_order(json.dumps(data, indent=2), "\\u0023"), file=out)
         case OutputFormat.JSONC:
             from rich.console import Console
+            from rich.highlighter import JSONHighlighter
 
-            Console(file=out, soft_wrap=True).print_json(
-                json.dumps(data), indent=2, ensure_ascii=True
-            )
+            coloured = JSONHighlighter()(_no_order(json.dumps(data, indent=2), "\\u0023"))
+            Console(file=out, soft_wrap=True).print(coloured)
         case OutputFormat.YAML:
             import yaml
 
-            def dump(*, readable: bool) -> str:
-                return yaml.safe_dump(data, sort_keys=False, allow_unicode=readable, width=100)
+            def dump(**style: Any) -> str:
+                return str(yaml.safe_dump(data, sort_keys=False, width=100, **style))
 
-            text = dump(readable=True)
+            text = dump(allow_unicode=True)
             # PyYAML counts bidi characters and Unicode's blanks among the readable ones
-            safe = text == printable(text, keep="\n")
-            print(text if safe else dump(readable=False), end="", file=out)
+            if text != printable(text, keep="\n"):
+                text = _no_order(dump(default_style='"'), "\\x23")
+            print(text, end="", file=out)
         case OutputFormat.TSV:
             for row in rows:
                 print("\t".join(_cell(cell) for cell in plain(row).values()), file=out)

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from serialfix.model import StepResult
 from serialfix.printable import printable
+from serialfix.report.states import shown
 from serialfix.report.tables import outcome_text, plan_view
-from serialfix.report.text import describe, seconds
+from serialfix.report.text import seconds
 
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class TerminalObserver:
     def step(self, number: int, total: int, result: StepResult) -> None:
         """A step has ended."""
         if not self._quiet:
-            change = f"{describe(result.before)} to {describe(result.after)}"
+            change = f"{shown(result.before)} to {shown(result.after)}"
             self._line(
                 Text.assemble(
                     f"  {number:>{len(str(total))}}/{total} ",

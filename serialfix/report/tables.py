@@ -10,13 +10,14 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from serialfix.model import Outcome, RunResult, StepResult
+from serialfix.model import Outcome, PlanFacts, RunResult, StepResult
 from serialfix.printable import printable
-from serialfix.report.text import describe, seconds
+from serialfix.report.states import after_in_short, in_short, saw
+from serialfix.report.text import plan_words, seconds
 
 
 if TYPE_CHECKING:
-    from serialfix.playbook.plan import Plan
+    from serialfix.playbook.plan import Plan, PlannedStep
 
 
 STYLES: Mapping[str, str] = {
@@ -29,6 +30,7 @@ STYLES: Mapping[str, str] = {
     Outcome.UNKNOWN: "bold magenta",
 }
 PATHS = ("evidence", "recording", "undo")  # to be copied: a terminal may wrap them, we do not
+PLANNED = (Outcome.OK, Outcome.WOULD_CHANGE)  # nothing was changed: the plan is all there is to say
 NEXT = {
     Outcome.FAILED: "See what failed above; `serialfix undo {run}` puts the former values back.",
     Outcome.UNKNOWN: "`serialfix resume {run}` asks the VM what became of it.",
@@ -61,8 +63,10 @@ def plan_view(plan: Plan) -> RenderableType:
     keys: dict[str, list[Sequence[str | Text]]] = {}
     for step in plan.steps:
         key, name = _place(step.title)
-        change = describe(step.before), describe(step.wanted), outcome_text(step.outcome)
-        keys.setdefault(key, []).append((printable(name) or step.id, *change))
+        states = in_short(step, step.before), in_short(step, step.wanted)
+        keys.setdefault(key, []).append(
+            (printable(name) or step.id, *states, outcome_text(step.outcome))
+        )
     cells = [row for rows in keys.values() for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(3)]
     parts: list[RenderableType] = []
@@ -71,16 +75,22 @@ def plan_view(plan: Plan) -> RenderableType:
         for column, width in zip(table.columns, widths, strict=False):
             column.min_width = min(width, 33)  # the tables of all keys stand under each other
         parts += [Text(printable(key), style="bold"), table, Text()]
-    changes = plan.changes
-    closing = [f"{changes} of {len(plan.steps)} steps would change something."]
-    if changes:
-        closing.append(f"Typing takes about {seconds(plan.seconds)}.")
-    closing.append("The VM will restart." if plan.restart else "No restart.")
-    parts.append(Text(" ".join(closing)))
-    lowered = plan.playbook.security if changes else ()
-    parts += [Text(f"Lowers security: {printable(text)}", style="yellow") for text in lowered]
+    parts += _notes(plan.steps)
+    parts += _plan_closing(plan.facts)
     parts += [Text(f"Warning: {printable(text)}", style="yellow") for text in plan.warnings]
     return Group(*parts)
+
+
+def _notes(steps: Sequence[PlannedStep | StepResult]) -> list[RenderableType]:
+    """Why steps do not apply; they have no room in a table."""
+    notes = [Text(f"{printable(step.id)}: {printable(step.note)}") for step in steps if step.note]
+    return [*notes, Text()] if notes else []
+
+
+def _plan_closing(plan: PlanFacts) -> Iterator[RenderableType]:
+    yield Text(" ".join(plan_words(plan)))
+    for text in plan.security:
+        yield Text(f"Lowers security: {printable(text)}", style="yellow")
 
 
 def _closing(result: RunResult) -> Iterator[tuple[str, str | None]]:
@@ -99,15 +109,29 @@ def _closing(result: RunResult) -> Iterator[tuple[str, str | None]]:
     yield "took", seconds(result.duration_s)
 
 
+def _before(step: StepResult) -> str:
+    """What was there; nothing for a step that was not reached or does not apply."""
+    return "" if step.outcome is Outcome.NOT_STARTED else in_short(step, step.before)
+
+
 def _after(step: StepResult) -> str:
     """What is there now; nothing for a step whose end is not known."""
     match step.outcome:
         case Outcome.WOULD_CHANGE:
-            return describe(step.wanted)
+            return in_short(step, step.wanted)
         case Outcome.OK | Outcome.CHANGED:
-            return describe(step.after)
+            return after_in_short(step)
         case _:
             return ""
+
+
+def _looked(steps: Sequence[StepResult]) -> Iterator[RenderableType]:
+    """What steps have looked up, in full."""
+    for step in steps:
+        if lines := saw(step):
+            yield Text(f"{printable(step.id)} saw:", style="bold")
+            yield from (Text(f"  | {line}", overflow="fold") for line in lines)
+            yield Text()
 
 
 def result_view(result: RunResult) -> RenderableType:
@@ -121,7 +145,7 @@ def result_view(result: RunResult) -> RenderableType:
                     (
                         step.id,
                         outcome_text(step.outcome),
-                        "" if step.outcome is Outcome.NOT_STARTED else describe(step.before),
+                        _before(step),
                         _after(step),
                     )
                     for step in result.steps
@@ -129,6 +153,10 @@ def result_view(result: RunResult) -> RenderableType:
             )
         )
         parts.append(Text())
+        parts += _notes(result.steps)
+        parts += _looked(result.steps)
+    if result.plan is not None and result.outcome in PLANNED and result.restart is None:
+        parts += [*_plan_closing(result.plan), Text()]
     parts += [
         Text(f"{name:<10} {printable(value)}", overflow="ignore" if name in PATHS else "fold")
         for name, value in _closing(result)

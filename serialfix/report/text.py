@@ -1,27 +1,14 @@
-"""Words for the terminal. Nothing that a guest printed reaches it as a control character."""
+"""Words that several reports share."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
-from serialfix.model import RegistryType, RegistryValue
-from serialfix.printable import printable
-
-
-ABSENT = "(absent)"
+from serialfix.model import PlanFacts
 
 
-def describe(value: Any) -> str:
-    """A step's before, after or wanted, as short as it can be read without mistake."""
-    match value:
-        case None:
-            return ABSENT
-        case {"type": str(), "data": _}:
-            return describe(RegistryValue.from_json(value))
-        case RegistryValue(type=RegistryType.DWORD, data=int(number)):
-            return str(number) if number < 10 else f"{number:#x}"
-        case _:
-            return printable(str(value))
+RESTART_TAKES = "2 to 5 minutes"
+"""What a restart of a Windows VM usually takes until its console answers again: of experience."""
 
 
 def seconds(elapsed: float) -> str:
@@ -30,3 +17,15 @@ def seconds(elapsed: float) -> str:
         return f"{elapsed:.1f} s"
     minutes, rest = divmod(round(elapsed), 60)
     return f"{minutes} min {rest:02d} s"
+
+
+def plan_words(plan: PlanFacts) -> Iterator[str]:
+    """What a plan comes to, in sentences; without what it lowers in security."""
+    yield f"{plan.changes} of {plan.steps} steps would change something."
+    if plan.changes:
+        yield f"Typing takes about {seconds(plan.seconds)}."
+    if plan.restart:
+        yield "The VM will restart."
+        yield f"That throws out everybody who works on it, and usually takes {RESTART_TAKES}."
+    else:
+        yield "No restart."

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def keep(state: Path, run_id: str, result: RunResult | None) -> None:
     folder = RunStore(state).create(run_id)
     folder.journal.append("run_started", playbook="rdp-reset", purpose="apply")
     if result is not None:
-        write_evidence(folder.path / "evidence", redactor=Redactor(), result=run_json(result))
+        write_evidence(folder.path / "evidence", redactor=Redactor(), result=result)
         folder.journal.append("run_ended", outcome=result.outcome, exit_code=result.exit_code)
     folder.close()
 
@@ -61,9 +62,58 @@ def test_a_result_is_shown_again(stage: Stage, result: RunResult) -> None:
 
 def test_a_run_without_a_result_can_be_resumed(stage: Stage) -> None:
     keep(stage.state, ID, None)
-    code, _, err = stage.run("runs", "show", ID)
-    assert code == 2
+    code, out, err = stage.run("runs", "show", ID)
+    assert code == 0
+    assert "not_started (rdp-reset)" in out
     assert f"serialfix resume {ID}" in err
+    assert json.loads(stage.run("runs", "show", ID, "-o", "json")[1])["touched"] == "no"
+    assert "interrupted" in stage.run("runs", "show", ID, "-o", "junit")[1]
+    assert f"serialfix resume {ID}" in stage.run("runs", "show", ID, "-o", "markdown")[1]
+
+
+def test_evidence_that_was_changed_is_told(stage: Stage) -> None:
+    keep(stage.state, ID, RESULT)
+    evidence = stage.state / "runs" / ID / "evidence"
+    assert stage.run("runs", "show", ID)[0] == 0
+    (evidence / "report.md").write_text("all was well")
+    (evidence / "junit.xml").unlink()
+    code, out, err = stage.run("runs", "show", ID)
+    assert code == 2
+    assert "security-layer" in out  # the result is shown all the same
+    assert "report.md (changed)" in err
+    assert "junit.xml (missing)" in err
+    listed = json.loads(stage.run("runs", "show", ID, "--evidence", "-o", "json")[1])
+    states = {file["name"]: file["state"] for file in listed["files"]}
+    assert (states["report.md"], states["result.json"]) == ("changed", "ok")
+
+
+def test_the_folder_for_the_ticket(stage: Stage) -> None:
+    keep(stage.state, ID, RESULT)
+    code, out, _ = stage.run("runs", "show", ID, "--evidence")
+    assert code == 0
+    first, *rows = out.splitlines()
+    assert first == str(stage.state / "runs" / ID / "evidence")
+    assert max(map(len, rows)) <= 80
+    assert any(row.startswith("report.md ") for row in rows)
+    assert stage.run("runs", "show", ID, "--evidence", "-o", "junit")[0] == 2
+
+
+def test_a_ticket_gets_one_file(stage: Stage, tmp_path: Path) -> None:
+    keep(stage.state, ID, RESULT)
+    target = tmp_path / "ticket.zip"
+    code, out, _ = stage.run("runs", "pack", ID[:12], "-o", str(target))
+    assert (code, out) == (0, f"{target}\n")
+    with zipfile.ZipFile(target) as packed:
+        assert "ticket/report.md" in packed.namelist()
+    assert stage.run("runs", "pack", ID, "-o", str(target))[0] == 2
+
+
+def test_a_run_that_was_killed_has_no_evidence(stage: Stage) -> None:
+    keep(stage.state, ID, None)
+    for args in (("pack", ID), ("show", ID, "--evidence")):
+        code, _, err = stage.run("runs", *args)
+        assert code == 2
+        assert f"serialfix runs show {ID}" in err
 
 
 def test_an_unknown_run_and_a_damaged_result(stage: Stage) -> None:

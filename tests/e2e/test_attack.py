@@ -37,7 +37,7 @@ NOISE = (
 ATTACK = "A\x9b31m\x7f\u202egnp\u2066\u200b\xa0\u3164\ufe0f\u061cZ"
 """What a Windows console holds in its cells as it is: C1, DEL, bidi, blanks that hide."""
 OURS = re.compile(
-    r"\x1b\[(0|1|2|22|39|[39][1-6]|[1-3];3[1-7])?m|\x1b\[\?25[lh]|\x1b\[2K|\x1b\[1A|\r(?=[\n\x1b])"
+    r"\x1b\[(0|1|2|22|39|[39][1-6]|[1-3];[39][1-7])?m|\x1b\[\?25[lh]|\x1b\[2K|\x1b\[1A|\r(?=[\n\x1b])"
 )
 """All that rich may write for us: colours, the cursor, and the moving line's row."""
 
@@ -130,7 +130,9 @@ def hold(there: Machine, text: str) -> None:
     there.before = there.registry
 
 
-@pytest.mark.parametrize("output", ["table", "json", "jsonc", "yaml", "tsv", "none"])
+@pytest.mark.parametrize(
+    "output", ["table", "json", "jsonc", "yaml", "tsv", "none", "junit", "markdown"]
+)
 def test_a_value_in_every_format(site: Site, output: str) -> None:
     there = machine(site)
     hold(there, ATTACK)

@@ -121,12 +121,19 @@ def test_killed_and_resumed(site: Site, moment: str, nth: int) -> None:
     killed(site, machine, moment, nth)
     (run,) = site.runs
     assert "interrupted" in site.inside("runs").out
+    told = site.inside("runs", "show", run.name, "-o", "json")
+    assert (told.code, told.error["slug"]) == (0, "interrupted")
+    assert told.result["outcome"] in ("not_started", "unknown")
+    assert f"serialfix resume {run.name}" in told.err
     ended = site.inside("resume", run.name, "--yes", "-o", "json")
     assert ended.code == 0, ended.err
     assert ended.result["outcome"] == "changed"
     assert [step["outcome"] for step in ended.result["steps"]] == ["changed"] * 3
     machine.repaired(IN_THREE)
     assert len(machine.writes) == 3, machine.writes  # what was entered was asked, not typed again
+    kept = {path.name for path in (run / "evidence" / "recordings").iterdir()}
+    assert kept == {path.name for path in run.glob("*.cast")}  # of both processes
+    assert site.inside("runs", "show", run.name, "-o", "json").result["outcome"] == "changed"
 
     undone = site.inside("undo", run.name, "--yes", "--no-restart", "-o", "json")
     assert undone.code == 0, undone.err

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import zipfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import yaml
+from junitparser import JUnitXml
 
 from serialfix.lab.switches import FORBIDDEN, ArmFaults
 from serialfix.report.machine import run_schema
@@ -239,6 +243,22 @@ def test_json_validates_for_every_end(site: Site) -> None:
     holds(site.run(fails, playbook=site.three), 8)
     for run in site.runs:
         schema.validate(json.loads((run / "evidence" / "result.json").read_text()))
+        handed_over(site, run)
+
+
+def handed_over(site: Site, run: Path) -> None:
+    """What whoever gets the ticket can do with the evidence, with programs that are not ours."""
+    packed = site.home / f"{run.name}.zip"
+    assert site.inside("runs", "pack", run.name, "-o", str(packed)).code == 0
+    with zipfile.ZipFile(packed) as file:
+        file.extractall(site.home)
+    folder = site.home / run.name
+    subprocess.run(["sha256sum", "--strict", "--quiet", "-c", "SHA256SUMS"], cwd=folder, check=True)
+    (suite,) = JUnitXml.fromstring((folder / "junit.xml").read_bytes())
+    result = json.loads((folder / "result.json").read_text())
+    assert bool(suite.failures + suite.errors) is bool(result["exit_code"])
+    assert suite.tests >= len(result["steps"])
+    assert f": {result['outcome']}" in (folder / "report.md").read_text().splitlines()[0]
 
 
 def test_the_other_formats(site: Site) -> None:

@@ -7,12 +7,16 @@ keys of the same names stand for the loaded hives.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
-from serialfix.errors import ConfigError
+from serialfix.errors import ConfigError, UnsafeStep
+from serialfix.playbook.export import export
+from serialfix.playbook.library import playbook_files
 from serialfix.playbook.listing import listing
-from serialfix.playbook.load import find_playbook
+from serialfix.playbook.load import find_playbook, load_playbook
+from serialfix.playbook.offline import compile_twin
 from tests.playbook.conftest import RealWindows
 from tests.playbook.everything import everything
 from tests.playbook.test_offline import ROOTS, article
@@ -22,6 +26,16 @@ ADD = re.compile(
     r'reg add "HKLM\\(?P<root>\w+)\\(?P<path>[^"]+)" /v "(?P<name>[^"]+)" /t REG_DWORD'
     r" /d (?P<data>\w+) /f"
 )
+
+
+def marks(text: str) -> tuple[list[str], set[str]]:
+    """The labels of a batch file, and where it jumps to."""
+    lines = text.split("\r\n")
+    labels = [line[1:] for line in lines if line.startswith(":")]
+    jumps = {line.split(" goto ")[1] for line in lines if " goto " in line}
+    jumps |= {line.removeprefix("goto ") for line in lines if line.startswith("goto ")}
+    jumps |= {line.split()[1][1:] for line in lines if line.startswith("call :")}
+    return labels, jumps
 
 
 def test_with_named_sets_it_is_the_corrected_article_line_by_line() -> None:
@@ -49,13 +63,11 @@ def test_the_order_is_backup_load_changes_unload() -> None:
 
 def test_every_jump_has_its_label_and_every_change_is_checked() -> None:
     for sets in ((), (1, 2)):
-        lines = listing(everything(), sets=sets).split("\r\n")
-        labels = [line[1:] for line in lines if line.startswith(":")]
+        text = listing(everything(), sets=sets)
+        labels, jumps = marks(text)
         assert len(labels) == len(set(labels))
-        jumps = {line.split(" goto ")[1] for line in lines if " goto " in line}
-        jumps |= {line.removeprefix("goto ") for line in lines if line.startswith("goto ")}
-        called = {line.split()[1][1:] for line in lines if line.startswith("call :")}
-        assert jumps | called == set(labels)
+        assert jumps == set(labels)
+        lines = text.split("\r\n")
         for number, line in enumerate(lines):
             if line.startswith(("reg add", "reg delete", "reg load", "powershell", "bcdedit")):
                 assert lines[number + 1].startswith("if errorlevel 1 goto"), line
@@ -65,6 +77,25 @@ def test_what_has_no_offline_form_is_listed() -> None:
     text = listing(everything())
     assert "rem Not done here, step admin: account azureadmin: accounts are in the hive SAM" in text
     assert "rem Lowers security: It lowers something." in text
+
+
+def test_what_needs_a_running_windows_altogether_is_refused() -> None:
+    with pytest.raises(UnsafeStep, match="has nothing that can be done to a disk") as caught:
+        listing(find_playbook("local-admin-enable").playbook)
+    assert "accounts are in the hive SAM" in str(caught.value)
+
+
+@pytest.mark.parametrize("path", playbook_files({}).values(), ids=lambda path: path.stem)
+def test_every_shipped_playbook_has_its_jumps_right(path: Path) -> None:
+    playbook = load_playbook(path).playbook
+    twin = compile_twin(playbook, ["ControlSet001"])
+    texts = [export(playbook, "cmd", partial=True).content.decode()]
+    if twin.edits or twin.boot:
+        texts += [listing(playbook), listing(playbook, sets=[1])]
+    for text in texts:
+        labels, jumps = marks(text)
+        assert len(labels) == len(set(labels))
+        assert jumps == set(labels)
 
 
 def test_the_boot_configuration_of_both_generations() -> None:

@@ -11,11 +11,15 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+import jsonschema
 import pytest
 
 from serialfix.lab.profiles import Renderer
-from serialfix.model import RunResult
-from serialfix.record.journal import Journal
+from serialfix.model import Outcome, RunResult
+from serialfix.record.journal import Journal, RunStore
+from serialfix.remediation.looking_back import last_result
+from serialfix.report.machine import run_schema
+from serialfix.result import run_json
 from serialfix.virtual_time import run_virtual
 from tests.support.judge import Judge, flat
 from tests.support.matrix import playbook
@@ -82,6 +86,32 @@ def test_killed_at_every_record(
     assert not found
 
 
+def report_lies(there: World, judge: Judge) -> list[str]:
+    """What `serialfix runs show` says of a killed run, held against the guest itself."""
+    told = last_result(RunStore(there.state).open(there.run_id))
+    jsonschema.Draft7Validator(run_schema()).validate(run_json(told))
+    same = flat(there.guest.registry.dump()) == judge.before
+    lies = []
+    if told.touched == "no" and not same:
+        lies.append("it says that nothing was touched")
+    if told.outcome is Outcome.CHANGED and told.error:
+        lies.append("it says that all is well")
+    if [step.id for step in told.steps] != [
+        step.id for step in playbook(whole=False).playbook.steps
+    ]:
+        lies.append("it does not know all steps")
+    proven = [step for step in told.steps if step.outcome is Outcome.CHANGED]
+    if any(step.after != step.wanted or step.after is None for step in proven):
+        lies.append("a proven step is not as wanted")
+    if not same and not any(
+        step.outcome in (Outcome.CHANGED, Outcome.UNKNOWN) for step in told.steps
+    ):
+        lies.append("it knows of no step that changed anything")
+    if told.restart is None and any(there.restarts):
+        lies.append("it knows of no restart")
+    return lies
+
+
 async def killed(
     renderer: Renderer, when: Literal["before", "after"], number: int, folder: Path
 ) -> tuple[list[str], RunResult | None]:
@@ -93,6 +123,7 @@ async def killed(
         await there.run(playbook(whole=False))
     await asyncio.sleep(1.0)
     judge.look(None)
+    judge.wrong += report_lies(there, judge)
     result = None
     records = Journal.read(there.journal)
     if not records or records[-1]["kind"] != "run_ended":

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
 
-from serialfix.model import Outcome, RunResult
+from serialfix.model import Outcome, PlanFacts, RunResult, StepResult
 from serialfix.report.formats import OutputFormat
 from serialfix.report.machine import run_schema, write
 from serialfix.result import run_json
@@ -34,6 +35,43 @@ def test_every_result_fits_the_shipped_schema(result: RunResult) -> None:
 )
 def test_the_schema_refuses_what_is_no_result(damage: dict[str, Any]) -> None:
     assert not jsonschema.Draft7Validator(run_schema()).is_valid({**run_json(RESULT), **damage})
+
+
+@pytest.mark.parametrize(
+    "state", [None, {"start": "auto"}, ["a line"], "absent", 1.5, {"type": "own", "state": "x"}]
+)
+def test_a_state_may_be_any_json(state: Any) -> None:
+    step = StepResult("s", "service", "s", Outcome.OK, state, state, state, None, "a note", 1.5)
+    plan = PlanFacts(16, 3, 42.0, restart=True, security=("TLS is off.",))
+    result = replace(RESULT, steps=(step,), plan=plan, user="ada")
+    jsonschema.Draft7Validator(run_schema()).validate(run_json(result))
+
+
+def test_what_looks_like_a_registry_value_must_be_one() -> None:
+    step = StepResult("s", "registry", "s", Outcome.OK, {"type": "dword", "data": 1})
+    data = run_json(replace(RESULT, steps=(step,)))
+    assert not jsonschema.Draft7Validator(run_schema()).is_valid(data)
+
+
+ORDER = "x ##vso[task.setvariable variable=a]b ##[add-mask]c"
+
+
+@pytest.mark.parametrize(
+    ("output", "read"),
+    [
+        (OutputFormat.JSON, json.loads),
+        (OutputFormat.JSONC, json.loads),
+        (OutputFormat.YAML, yaml.safe_load),
+    ],
+)
+def test_a_pipeline_finds_no_order_in_what_a_guest_said(
+    output: OutputFormat, read: Callable[[str], Any]
+) -> None:
+    data = {"text": ORDER, ORDER: [ORDER, 1, None]}
+    text = written(data, output)
+    assert "##vso[" not in text
+    assert "##[" not in text
+    assert read(text) == data
 
 
 def test_json_is_json() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console, RenderableType
 
-from serialfix.model import Outcome, RunResult
+from serialfix.model import Outcome, PlanFacts, RunResult, StepResult
 from serialfix.report.tables import console, outcome_text, plan_view, result_view
 from tests.report.examples import EARLY, FAILED, RESULT, rdp_plan
 
@@ -36,6 +36,7 @@ def test_a_plan_without_changes_frightens_nobody() -> None:
     assert "0 of 16" in text
     assert "No restart." in text
     assert "TLS" not in text
+    assert "throws out" not in text
     assert "Typing" not in text
 
 
@@ -68,6 +69,52 @@ def test_a_check_shows_what_would_be() -> None:
     assert "would_change" in text
     assert "(absent)" in text
     assert " 1 " in text
+
+
+def test_a_check_says_what_follows() -> None:
+    """Before and after, the time, the restart, security, and why a step does not apply."""
+    step = replace(RESULT.steps[1], outcome=Outcome.WOULD_CHANGE, after=None)
+    other = replace(RESULT.steps[0], note="level is 2, not 4\x1b")
+    plan = PlanFacts(2, 1, 42.0, restart=True, security=("TLS is off.\x1b",))
+    check = replace(
+        RESULT, outcome=Outcome.WOULD_CHANGE, steps=(step, other), plan=plan, restart=None
+    )
+    text = shown(result_view(check))
+    words = " ".join(text.split())
+    assert "1 of 2 steps would change something. Typing takes about 42.0 s." in words
+    assert "The VM will restart. That throws out everybody who works on it" in words
+    assert "Lowers security: TLS is off.\\x1b" in words
+    assert "security-layer: level is 2, not 4\\x1b" in words
+    assert max(map(len, text.splitlines())) <= 80
+    done = " ".join(shown(result_view(replace(check, outcome=Outcome.CHANGED))).split())
+    assert "would change" not in done
+
+
+def test_the_plan_says_why_a_step_does_not_apply() -> None:
+    plan = rdp_plan()
+    noted = replace(plan.steps[0], note="level is 2, not 4\x1b")
+    text = shown(plan_view(replace(plan, steps=(noted, *plan.steps[1:]))))
+    assert f"{noted.id}: level is 2, not 4\\x1b" in " ".join(text.split())
+
+
+def test_states_of_any_kind_are_readable() -> None:
+    before = {"start": "disabled", "state": "stopped"}
+    after = {"start": "auto", "state": "running"}
+    step = StepResult("service", "service", "s", Outcome.CHANGED, before, after, after)
+    text = shown(result_view(replace(RESULT, steps=(step,))))
+    assert "start disabled, stopped   start auto, running" in text
+
+
+def test_what_a_look_saw_stands_below_the_table_in_full() -> None:
+    lines = [f"line {n} \x1b[2J" for n in range(40)] + ["x" * 200]
+    step = StepResult("who", "look", "who", Outcome.OK, None, lines, None)
+    text = shown(result_view(replace(RESULT, steps=(step,))))
+    assert "41 lines, see below" in text
+    assert [line for line in text.splitlines() if "[2J" in line] == [
+        f"  | line {n} \\x1b[2J" for n in range(40)
+    ]
+    assert text.count("x" * 70) >= 2  # folded, and nothing of it lost
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:

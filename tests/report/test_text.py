@@ -1,29 +1,9 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from serialfix.model import RegistryType, RegistryValue
-from serialfix.report.text import describe, seconds
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (None, "(absent)"),
-        (RegistryValue(RegistryType.DWORD, 0), "0"),
-        (RegistryValue(RegistryType.DWORD, 0xFFFFFFFF), "0xffffffff"),
-        (RegistryValue(RegistryType.DWORD, 10), "0xa"),
-        ({"type": "REG_DWORD", "data": 1}, "1"),
-        (RegistryValue(RegistryType.SZ, "0"), "REG_SZ '0'"),
-        (RegistryValue(RegistryType.QWORD, 1), "REG_QWORD 0x1 (1)"),
-        ("present", "present"),
-        ("\x1b]0;x\x07", "\\x1b]0;x\\x07"),
-    ],
-)
-def test_values_are_short_and_never_mistaken_for_others(value: Any, shown: str) -> None:
-    assert describe(value) == shown
+from serialfix.model import PlanFacts
+from serialfix.report.text import plan_words, seconds
 
 
 @pytest.mark.parametrize(
@@ -32,3 +12,16 @@ def test_values_are_short_and_never_mistaken_for_others(value: Any, shown: str) 
 )
 def test_seconds(elapsed: float, shown: str) -> None:
     assert seconds(elapsed) == shown
+
+
+def test_a_plan_with_a_restart_says_what_it_means_for_people() -> None:
+    text = " ".join(plan_words(PlanFacts(16, 3, 42.0, restart=True)))
+    assert text == (
+        "3 of 16 steps would change something. Typing takes about 42.0 s. The VM will restart. "
+        "That throws out everybody who works on it, and usually takes 2 to 5 minutes."
+    )
+
+
+def test_a_plan_that_changes_nothing_takes_no_time() -> None:
+    text = " ".join(plan_words(PlanFacts(16, 0, 0.0, restart=False)))
+    assert text == "0 of 16 steps would change something. No restart."

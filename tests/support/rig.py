@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 
 from serialfix.console.machine import Patience
 from serialfix.errors import SerialfixError
+from serialfix.lab.broken import BROKEN
 from serialfix.lab.cmdline import split_arguments
 from serialfix.lab.faults import Delays, Faults
 from serialfix.lab.guest import PASSWORD, USERNAME, Entered, Guest
-from serialfix.lab.profiles import LST, POL, PROFILES, Renderer, misconfigured_listener
+from serialfix.lab.profiles import LST, POL, PROFILES, Renderer
 from serialfix.model import Outcome, RegistryValue
 from serialfix.playbook.load import dump_playbook, load_playbook, parse_playbook
 from serialfix.playbook.plan import Plan
@@ -37,7 +38,6 @@ from tests.support.wired import Wired
 T = TypeVar("T")
 
 RENDERERS: Sequence[Renderer] = ("scraper", "conpty")
-BROKEN = "rdp-reset"
 NONCE = "q7kzb"
 RDP_RESET = Path(__file__).parents[2] / "playbooks" / "rdp-reset.yaml"
 _PROFILE = {"scraper": "ws2019", "conpty": "ws2022"}
@@ -151,7 +151,7 @@ class Outing:
 
 
 class Rig:
-    """A guest with a misconfigured listener, and one wire to it."""
+    """A guest that is broken, by default with a misconfigured listener, and one wire to it."""
 
     def __init__(
         self,
@@ -162,6 +162,7 @@ class Rig:
         playbook: Playbook | None = None,
         seed: int = 0,
         profile: str = "",
+        broken: str = "listener",
         **guest: Any,
     ) -> None:
         self.guest = Guest(
@@ -172,7 +173,7 @@ class Rig:
             seed=seed,
             **guest,
         )
-        misconfigured_listener(self.guest.registry)
+        BROKEN[broken](self.guest)
         self.playbook = playbook or rdp_reset()
         self.wired = Wired(self.guest)
         self.nonce = NONCE

@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 
 from serialfix.record.cast import read_cast
-from serialfix.record.evidence import transcript
+from serialfix.record.transcript import transcript
 from serialfix.secrets import Redactor
 from serialfix.virtual_time import run_virtual
 from tests.support import matrix

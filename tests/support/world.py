@@ -161,7 +161,7 @@ class World:
             patch.setattr("serialfix.session.Typist", Meant)
             patch.setattr("serialfix.remediation.run.new_nonce", lambda *_: new_nonce(self.dice))
             if not self.transcripts:
-                patch.setattr("serialfix.remediation.run.transcript", lambda *_, **__: "")
+                patch.setattr("serialfix.remediation.run.transcripts", lambda *_, **__: "")
             patch.setattr(
                 "serialfix.remediation.azure_vm.GatewayTransport", lambda **o: Wire(self, **o)
             )

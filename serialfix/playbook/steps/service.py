@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from serialfix.errors import CommandFailed, UnsafeStep
@@ -23,17 +23,30 @@ from serialfix.windows import services
 
 Start = Literal["auto", "demand", "disabled", "delayed-auto"]
 Kind = Literal["own", "share"]
-Account = Literal["LocalSystem", r"NT AUTHORITY\LocalService", r"NT AUTHORITY\NetworkService"]
-"""Accounts without a password: none is ever typed."""
 
 _OPTIONS = {"start": "start", "account": "obj", "type": "type"}
-_ACCOUNTS = {
-    "localsystem",
-    r"nt authority\localservice",
-    r"nt authority\networkservice",
-    r"nt authority\system",
-}
+_BUILT_IN = ("LocalSystem", r"NT AUTHORITY\LocalService", r"NT AUTHORITY\NetworkService")
 _ON_THE_WAY = ("start_pending", "stop_pending", "continue_pending", "pause_pending")
+
+
+def _account(text: str) -> str:
+    """An account that can be named without its password: none is ever typed.
+
+    Windows' own need none; with a local one the service keeps the password that it has, which is
+    enough to put it back. One of a domain may be out of reach just then.
+    """
+    spelled = {name.casefold(): name for name in _BUILT_IN}
+    if text.casefold() in spelled:
+        return spelled[text.casefold()]
+    if not text.startswith(".\\"):
+        raise ValueError(
+            f"{text!r} is none of {', '.join(_BUILT_IN)}, and no local account (.\\NAME): its "
+            "password would be needed"
+        )
+    return text
+
+
+Account = Annotated[str, AfterValidator(_account)]
 
 
 class ServiceSettings(Model):
@@ -178,8 +191,10 @@ class ServiceStep(Wish):
         return isinstance(state, dict) and state.get("state") in _ON_THE_WAY
 
     def distance(self, state: State) -> int:
-        """Settings and state that differ; one for a restart that is still to come."""
-        return len(self._wrong(state)) + self._old_process(state) + len(self._missing(state))
+        """Settings, state and dependents that differ; a restart that is still to come counts more
+        than all that it will stop."""
+        to_stop = 2 + len(self.former_dependents) if self._old_process(state) else 0
+        return len(self._wrong(state)) + len(self._missing(state)) + to_stop
 
     def _wrong(self, state: State) -> list[str]:
         wrong = differing(self._settings, state)
@@ -235,7 +250,7 @@ class ServiceStep(Wish):
                 f"the service {self.name} does not start, Windows error {exit_code}",
                 remedy=f"{branches[0].advice}",
             )
-        if "account" in settings.given and state["account"].casefold() not in _ACCOUNTS:
+        if "account" in settings.given and not _can_be_named(state["account"]):
             raise CommandFailed(
                 f"the service {self.name} does not start as {state['account']}, error {exit_code}",
                 remedy="Its password is not known here, so that account could not be put back. "
@@ -251,7 +266,7 @@ class ServiceStep(Wish):
         for failure in self.start_failures:
             may_change |= set(failure.set.given if failure.set else ())
         settings = {name: former[name] for name in sorted(may_change)}
-        if "account" in settings and former["account"].casefold() not in _ACCOUNTS:
+        if "account" in settings and not _can_be_named(former["account"]):
             if self.account is not None:
                 raise UnsafeStep(
                     f"service {self.name}: its account {former['account']} could not be put back",
@@ -265,7 +280,7 @@ class ServiceStep(Wish):
             back = ServiceStep(
                 name=self.name,
                 restart_if_changed=self.restart_if_changed if state == "running" else (),
-                **{name: _account(value) for name, value in settings.items()},
+                **settings,
             )
         except ValueError as error:
             raise UnsafeStep(
@@ -278,7 +293,9 @@ class ServiceStep(Wish):
         return (back,)
 
 
-def _account(value: str) -> Any:
-    """Accounts in the spelling of the format; other settings as they are."""
-    spelled = {name.casefold(): name for name in Account.__args__}  # type: ignore[attr-defined]
-    return spelled.get(value.casefold(), value)
+def _can_be_named(account: str) -> bool:
+    try:
+        _account(account)
+    except ValueError:
+        return False
+    return True

@@ -121,9 +121,11 @@ def test_a_restart_is_proven_by_another_process() -> None:
     assert one.prepared(former).distance(former) == 0
     restarting = one.prepared(former, restart=True)
     assert restarting.wanted == {"state": "running", "restarted": True}
-    assert restarting.distance(former) == 1
+    assert restarting.distance(former) == 3  # stop, start, start what needs it
     assert restarting.line(former) == "net stop TermService /y"
     stopped = state_of(one, CRASHED)
+    assert isinstance(stopped, dict)
+    assert restarting.distance({**stopped, "dependents": []}) == 2
     assert restarting.line(stopped) == "sc start TermService"
     anew = state_of(one, RUNNING.replace("1234", "1240"))
     assert restarting.distance(anew) == 0
@@ -155,11 +157,11 @@ def test_a_failed_start_has_branches() -> None:
 
 def test_an_account_with_a_password_is_not_taken_from_a_service() -> None:
     one = wish(state="running", start_failures=BRANCHES)
-    found = state_of(one, CRASHED, account=r".\rdp")
+    found = state_of(one, CRASHED, account=r"CONTOSO\rdp")
     with pytest.raises(CommandFailed, match="does not start as"):
         one.otherwise(found, 1069)
     with pytest.raises(UnsafeStep, match="could not be put back"):
-        wish(account="LocalSystem").restoring({"account": r".\rdp"})
+        wish(account="LocalSystem").restoring({"account": r"CONTOSO\rdp"})
 
 
 def test_the_way_back_has_what_only_a_branch_would_change() -> None:
