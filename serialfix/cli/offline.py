@@ -14,9 +14,12 @@ from serialfix.report.formats import OutputFormat
 
 
 if TYPE_CHECKING:
+    from serialfix.model import RegistryValue
     from serialfix.offline.apply import OfflineResult
 
 
+_SHOWN = 16
+"""So many bytes are shown."""
 SCHEMA = "serialfix.offline/1"
 _WORK = 20
 """The exit code of --check --exit-code when there is something to change."""
@@ -115,12 +118,11 @@ def _print_table(result: OfflineResult, console: Any) -> None:
 
     from serialfix.playbook.offline import bcd_line
     from serialfix.report import tables
-    from serialfix.report.text import describe
 
     keys: dict[str, list[Any]] = {}
     for step in result.steps:
         place = step.edit.place
-        row = (place.name, describe(step.before), describe(step.after))
+        row = (place.name, _value(step.before), _value(step.after))
         outcome = tables.outcome_text(step.outcome)
         keys.setdefault(f"{place.hive}\\{place.path}", []).append((*row, outcome))
     for key, rows in keys.items():
@@ -137,6 +139,15 @@ def _print_table(result: OfflineResult, console: Any) -> None:
     console.print(f"{result.loaded.playbook.name}: ", tables.outcome_text(result.outcome), sep="")
     if result.backups:
         console.print(Text("`serialfix offline undo --backup FILE` puts a hive back."))
+
+
+def _value(value: RegistryValue | None) -> str:
+    """A value for the table; long bytes, such as certificates, by their number."""
+    from serialfix.report.states import shown
+
+    if value is not None and isinstance(value.data, bytes) and len(value.data) > _SHOWN:
+        return f"{value.type}, {len(value.data)} bytes"
+    return shown(value)
 
 
 def offline_json(result: OfflineResult, code: int) -> dict[str, Any]:

@@ -46,8 +46,10 @@ def write(playbook: Playbook) -> Written:
     ]
     if note := restart_note(playbook):
         lines.append(batch.says(note))
-    lines += ["echo Done.", 'set "end=0"', "goto end", ":failed", 'set "end=1"']
-    lines += ["echo FAILED at the line above; the lines behind it were not run.", ":end"]
+    lines += ["echo Done.", 'set "end=0"']
+    if any(line.endswith("goto failed") for line in lines):
+        lines += ["goto end", ":failed", 'set "end=1"']
+        lines += ["echo FAILED at the line above; the lines behind it were not run.", ":end"]
     if not all(line.isascii() for line in lines):
         page = 'for /f "tokens=2 delims=:." %%p in (\'chcp\') do set "page=%%p"'
         lines[1:1] = [page, "chcp 65001 >nul"]
