@@ -11,7 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from serialfix.errors import ConfigError, HiveRefused, SerialfixError, Touched, UsageError
+from serialfix.errors import (
+    ConfigError,
+    HiveRefused,
+    Interrupted,
+    SerialfixError,
+    Touched,
+    UsageError,
+)
 from serialfix.model import Outcome, RegistryType, RegistryValue
 from serialfix.offline.files import MARK, HiveFile, Write, note_of
 from serialfix.offline.hive import Hive, Stored, unusable
@@ -200,6 +207,12 @@ def _changed(plan: OfflineResult, files: Mapping[str, HiveFile]) -> OfflineResul
                 error.touched = Touched.YES
                 error.remedy = f"{' and '.join(done)} changed already: run it again, or undo that."
             raise
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "ended by Ctrl-C while the hives were put in place",
+                touched=Touched.MAYBE,
+                remedy="--check shows what is there now; the backups lie beside the hives.",
+            ) from None
         done.append(made.hive)
     steps = (
         replace(step, outcome=Outcome.CHANGED) if step.outcome is Outcome.WOULD_CHANGE else step

@@ -173,6 +173,8 @@ class Hive:
 
         Raises HiveRefused where libhivex could not write what stands beside it.
         """
+        if wanted is not None:
+            self._writable(path, name, wanted.data)
         node = self._node(path) if wanted is None else self._made(path)
         if node is None:
             return
@@ -182,18 +184,20 @@ class Hive:
             if own.lower() == name.lower():
                 place, name = len(kept), own
                 continue
-            if len(data) > _LARGE:
-                raise HiveRefused(
-                    f"{self.path}: {path} holds the value {own} of {len(data)} bytes, which would"
-                    " not survive",
-                    remedy="Change this key on a Windows recovery VM: `serialfix playbook show"
-                    " NAME --offline`. Nothing was changed.",
-                )
+            self._writable(path, own, data)
             kept.append((own, number, data))
         if wanted is not None:
             place = len(kept) if place is None else place
             kept.insert(place, (name, wanted.number, wanted.data))
         self._hivex.set_values(node, kept)
+
+    def _writable(self, path: str, name: str, data: bytes) -> None:
+        if len(data) > _LARGE:
+            raise HiveRefused(
+                f"{self.path}: {path} holds {name} with {len(data)} bytes, which would not survive",
+                remedy="Change this key on a Windows recovery VM: `serialfix playbook show NAME"
+                " --offline`. Nothing was changed.",
+            )
 
     def commit(self) -> None:
         """Write all changes to the file, which must be a copy."""

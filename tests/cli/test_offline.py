@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from importlib.resources import files
 from pathlib import Path
 
 import jsonschema
+import pexpect
 import pytest
 
 from serialfix.errors import ConfigError
@@ -73,6 +75,23 @@ def test_without_consent_nothing_is_touched(stage: Stage, hives: tuple[str, ...]
     assert "--yes" in err
     assert len(list(Path(hives[1]).parent.glob("S*"))) == 2
     assert stage.run("offline", "undo", "--backup", "nope", "--no-input")[0] == 2
+
+
+@pytest.mark.parametrize(("answer", "outcome"), [("n", 2), ("y", 0)])
+def test_a_person_is_shown_the_plan_and_asked(
+    hives: tuple[str, ...], answer: str, outcome: int
+) -> None:
+    before = Path(hives[1]).read_bytes()
+    program = "from serialfix.cli.main import main; main()"
+    command = ["-c", program, *APPLY, *hives]
+    child = pexpect.spawn(sys.executable, command, encoding="utf-8", timeout=30)
+    child.expect_exact("Change 29 values? [y/N] ")
+    assert "SecurityLayer" in (child.before or "")
+    child.sendline(answer)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == outcome
+    assert (Path(hives[1]).read_bytes() == before) is (outcome == 2)
 
 
 def test_what_is_refused_has_its_exit_code(stage: Stage, hives: tuple[str, ...]) -> None:

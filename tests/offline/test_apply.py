@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from Registry.Registry import Registry
 
-from serialfix.errors import ConfigError, HiveRefused, Touched, UsageError
+from serialfix.errors import ConfigError, HiveRefused, Interrupted, Touched, UsageError
 from serialfix.model import Outcome, RegistryValue
 from serialfix.offline.apply import OfflineResult, apply, undo
 from serialfix.offline.files import HiveFile, note_of
@@ -223,6 +223,22 @@ def test_a_second_hive_that_cannot_be_put_in_place_is_told(
     assert caught.value.touched is Touched.YES
     assert "SYSTEM changed already" in caught.value.remedy
     assert two.read_bytes() == before
+
+
+def test_a_ctrl_c_at_the_last_moment_is_no_claim_that_nothing_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, put = system(tmp_path / "SYSTEM"), HiveFile.put
+
+    def put_and_stop(self: HiveFile) -> None:
+        put(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(HiveFile, "put", put_and_stop)
+    with pytest.raises(Interrupted) as caught:
+        run(loaded(KINDS), path)
+    assert (caught.value.exit_code, caught.value.touched) == (130, Touched.MAYBE)
+    assert run(loaded(KINDS), path, check=True).outcome is Outcome.OK
 
 
 def test_undo_refuses_what_would_lose_something(tmp_path: Path) -> None:

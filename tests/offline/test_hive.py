@@ -9,6 +9,7 @@ from Registry.Registry import Registry
 from serialfix.errors import ConfigError, HiveRefused
 from serialfix.model import RegistryType, RegistryValue
 from serialfix.offline.hive import Hive, Stored, examine
+from serialfix.offline.libhivex import Hivex
 from tests.offline.small_hive import dword, empty, headed, make, software, system, text
 
 
@@ -134,10 +135,15 @@ def test_the_wrong_hive_is_told(tmp_path: Path) -> None:
 
 def test_what_the_library_cannot_write_is_refused(tmp_path: Path) -> None:
     large = RegistryValue(RegistryType.BINARY, bytes(20_000))
-    path = make(tmp_path / "SOFTWARE", {("A", "Large"): large, ("A_B", "x"): dword(1)})
+    path = make(tmp_path / "SOFTWARE", {("A_B", "x"): dword(1)})
+    with Hivex(path, write=True) as raw:
+        raw.set_values(raw.add_child(raw.root(), "A"), [("Large", 3, Stored.of(large).data)])
+        raw.commit()
     with Hive(path, write=True) as hive:
         with pytest.raises(HiveRefused, match="would not survive"):
             hive.set("A", "other", Stored.of(dword(1)))
+        with pytest.raises(HiveRefused, match="would not survive"):
+            hive.set("B", "large", Stored.of(large))
         with pytest.raises(HiveRefused, match="Windows would find it"):
             hive.set("Größe", "x", Stored.of(dword(1)))
         hive.set("A", "Large", None)
