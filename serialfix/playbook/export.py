@@ -6,7 +6,7 @@ is refused by name; with `partial` it is left out, and listed in the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -54,8 +54,3 @@ def export(playbook: Playbook, form: Format, *, partial: bool = False) -> Export
     mark = "\ufeff" if form in _MARKED else ""
     encoded = (mark + text).encode(_ENCODINGS.get(form, "utf-8"), "surrogatepass")
     return Exported(encoded, tuple(left_out))
-
-
-def forms() -> Iterator[str]:
-    """The names of the formats."""
-    yield from _WRITERS
