@@ -110,7 +110,7 @@ def show(
     if output is OutputFormat.TABLE:
         print(printable(loaded.text, keep="\n"), end="")
         for parameter, about in loaded.playbook.parameters.items():
-            must = "" if parameter not in loaded.needed else ", must be given"
+            must = " It must be given." if parameter in loaded.needed else ""
             print(printable(f"# --set {parameter}={about.shown}  {about.why}{must}"))
         print(f"# sha256 {loaded.sha256}  {printable(loaded.path)}")
     data = loaded.playbook.model_dump(mode="json", by_alias=True)

@@ -72,7 +72,7 @@ def _playbooks() -> str:
     found = playbook_files(os.environ)
     for path in found.values():
         load_playbook(path)
-    return ", ".join(found)
+    return f"{len(found)} can be named; `serialfix playbook list` shows them"
 
 
 def _writable(state_dir: Path | None) -> str:

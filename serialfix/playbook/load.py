@@ -220,6 +220,8 @@ def _problems(root: _Node, error: ValidationError) -> list[tuple[str, typing.Any
     """All mistakes in the order of the file, one for each place; what is missing comes last."""
     found: dict[tuple[bool, int, int, str], tuple[str, typing.Any]] = {}
     for problem in error.errors(include_url=False):
+        if problem["type"] == "too_short" and problem["input"]:
+            continue  # pydantic counts only the entries that are right
         message, mark = _problem(root, problem)
         missing = problem["type"] == "missing"
         # a union reports one place once for each of its types
@@ -269,6 +271,8 @@ def _substitute(reader: _Reader, root: _Node) -> None:
     """Put the values of the parameters in their places, before anything is checked."""
     values = {}
     given = root.children.get("parameters")
+    if given is None and set(root.keys) - set(_allowed(())):
+        return  # it may be the one that is misspelt: that is told
     for name, node in given.children.items() if given else ():
         data = node.data if isinstance(node.data, dict) else {}
         default = data.get("default")

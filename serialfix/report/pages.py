@@ -63,14 +63,14 @@ def page(loaded: LoadedPlaybook) -> str:
         *_steps(loaded),
         *_section("What it lowers in security", _bullets(playbook.security) or "Nothing."),
         *_section("Restart", " ".join((RESTARTS[playbook.restart], *_restarted(playbook)))),
-        *_section("Parameters", _parameters(playbook.parameters)),
+        *_section("Parameters", _parameters(loaded)),
         *_section("Check, run, undo", _command_lines(playbook)),
         *([playbook.undo] if playbook.undo else []),
         *_section("Proven at the end", _proofs(loaded)),
         *_section("Corrected against the sources", "\n\n".join(corrected)),
         *_section("Sources", _bullets(map(_link, playbook.sources))),
         f"Version {playbook.version}, for Windows Server "
-        + ", ".join(_GUESTS[guest] for guest in playbook.applies_to)
+        + ", ".join(_GUESTS[guest] for guest in playbook.applies_to or _GUESTS)
         + f". The playbook: `serialfix playbook show {playbook.name}`. [All playbooks](README.md)",
     ]
     return "\n\n".join(parts) + "\n"
@@ -215,10 +215,11 @@ def _failure(branch: Mapping[str, Any]) -> str:
 # --- parameters, command lines, proofs ----------------------------------------------------------
 
 
-def _parameters(parameters: Mapping[str, Parameter]) -> str:
+def _parameters(loaded: LoadedPlaybook) -> str:
+    parameters = loaded.playbook.parameters
     if not parameters:
         return ""
-    rows = [
+    rows = (
         (
             name,
             each.why,
@@ -226,9 +227,11 @@ def _parameters(parameters: Mapping[str, Parameter]) -> str:
             _may(each),
         )
         for name, each in parameters.items()
-    ]
-    table = _table(("name", "what", "default", "may be"), rows)
-    return f"{table}\n\nIn the steps `${{{next(iter(parameters))}}}` stands for the value."
+    )
+    said = [_table(("name", "what", "default", "may be"), rows)]
+    if typed := [f"${{{name}}}" for name in parameters if f"${{{name}}}" in loaded.text]:
+        said.append(f"Above, {_code(typed)} {'stands' if len(typed) == 1 else 'stand'} for that.")
+    return "\n\n".join(said)
 
 
 def _may(parameter: Parameter) -> str:
@@ -276,13 +279,13 @@ def _command_lines(playbook: Playbook) -> str:
             if every != must
             else []
         ),
-        "serialfix undo RUN",
+        *([] if _only_looks(playbook) else ["serialfix undo RUN"]),
     ]
     return "\n".join(("```", *lines, "```"))
 
 
 def _proofs(loaded: LoadedPlaybook) -> str:
-    said = ["All steps are read again."]
+    said = [] if _only_looks(loaded.playbook) else ["All steps are read again."]
     for proof in as_written(loaded).get("proofs", ()):
         if service := proof.get("service"):
             said.append(f"The service {service['name']} is {service['state']}.")
@@ -293,6 +296,10 @@ def _proofs(loaded: LoadedPlaybook) -> str:
     return _bullets(said)
 
 
+def _only_looks(playbook: Playbook) -> bool:
+    return not any(step.wish.changes for step in playbook.steps)
+
+
 def _to_page(playbook: Playbook) -> str:
     return f"[{playbook.name}]({playbook.name}.md)"
 
@@ -301,10 +308,14 @@ def _tries(playbooks: list[Playbook]) -> str:
     """The playbooks for a symptom, those with the fewest consequences first."""
 
     def consequences(playbook: Playbook) -> list[str]:
-        said = ["restarts the VM"] if playbook.restart != "never" else []
+        said = ["only looks"] if _only_looks(playbook) else []
+        said += ["restarts the VM"] if playbook.restart != "never" else []
         return [*said, *(["lowers security"] if playbook.security else [])]
 
-    ranked = sorted(playbooks, key=lambda each: (len(consequences(each)), each.name))
+    def rank(playbook: Playbook) -> tuple[bool, int, str]:
+        return not _only_looks(playbook), len(consequences(playbook)), playbook.name
+
+    ranked = sorted(playbooks, key=rank)
     return "<br>".join(
         _to_page(each) + (f": {', '.join(said)}" if (said := consequences(each)) else "")
         for each in ranked

@@ -52,7 +52,7 @@ def test_completion_knows_the_playbooks() -> None:
         [sys.executable, "-c", "from serialfix.cli.main import main; main()"],
         env={
             "_SERIALFIX_COMPLETE": "complete_bash",
-            "COMP_WORDS": "serialfix run --playbook rdp",
+            "COMP_WORDS": "serialfix run --playbook nla-",
             "COMP_CWORD": "3",
             "PYTHONPATH": ":".join(sys.path),
         },
@@ -60,7 +60,7 @@ def test_completion_knows_the_playbooks() -> None:
         text=True,
         check=False,
     )
-    assert done.stdout.split() == ["rdp-reset"]
+    assert done.stdout.split() == ["nla-off", "nla-on"]
 
 
 def test_a_reader_that_had_enough_is_no_error() -> None:

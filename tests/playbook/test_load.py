@@ -63,6 +63,25 @@ def test_a_good_playbook() -> None:
     assert (loaded.text, loaded.path) == (BOOK, "b.yaml")
 
 
+def test_a_mistake_in_the_only_step_is_told_at_its_place() -> None:
+    """Not that there is no step: pydantic counts only those that are right."""
+    only = BOOK[: BOOK.index("  - id: two")].replace("why:", "wy:")
+    error = refusal(only)
+    assert (error.line, error.column) == (8, 5)
+    assert "needs at least one entry" not in str(error)
+    assert "needs at least one entry" in str(refusal(BOOK[: BOOK.index("steps:")] + "steps: []\n"))
+
+
+def test_parameters_that_are_misspelt_are_told_and_not_that_one_is_missing() -> None:
+    text = BOOK.replace("port: 3389", 'port: "${port}"')
+    given = "parameters: {port: {type: integer, why: because, default: 1}}\n"
+    assert parse_playbook(given + text).playbook.parameters
+    error = refusal(given.replace("parameters", "parametres") + text)
+    assert (error.line, error.column) == (1, 1)
+    assert "did you mean parameters?" in str(error)
+    assert "there is no parameter port" in str(refusal(text))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "place", "words"),
     [
