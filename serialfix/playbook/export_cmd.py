@@ -47,12 +47,13 @@ def write(playbook: Playbook) -> Written:
     if note := restart_note(playbook):
         lines.append(batch.says(note))
     lines += ["echo Done.", 'set "end=0"']
-    if any(line.endswith("goto failed") for line in lines):
+    beyond_ascii = not all(line.isascii() for line in lines)
+    if beyond_ascii or any(line.endswith("goto failed") for line in lines):
         lines += ["goto end", ":failed", 'set "end=1"']
         lines += ["echo FAILED at the line above; the lines behind it were not run.", ":end"]
-    if not all(line.isascii() for line in lines):
+    if beyond_ascii:
         page = 'for /f "tokens=2 delims=:." %%p in (\'chcp\') do set "page=%%p"'
-        lines[1:1] = [page, "chcp 65001 >nul"]
+        lines[1:1] = [page, *batch.in_utf8()]
         lines.append("chcp %page% >nul")
     lines.append("exit /b %end%")
     return batch.joined(lines), writer.left_out

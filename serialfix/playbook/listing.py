@@ -32,7 +32,10 @@ def listing(playbook: Playbook, *, drive: str = "F:", sets: Sequence[int] = ()) 
             f"{playbook.name} has nothing that can be done to a disk:\n" + "\n".join(reasons),
             remedy="It needs a running Windows: `serialfix run`.",
         )
-    return batch.joined(_Listing(twin, drive[:2].upper(), named).lines())
+    lines = list(_Listing(twin, drive[:2].upper(), named).lines())
+    if not all(line.isascii() for line in lines):
+        lines[1:1] = batch.in_utf8()
+    return batch.joined(lines)
 
 
 class _Listing:

@@ -20,6 +20,7 @@ LIMIT = 8000
 _ACTED_ON = re.compile(r'[()!^"<>&|]')
 _TWICE = frozenset("\"%^!'`")
 """What a second cmd.exe, which runs what `for /f` reads, would act on."""
+_LETTER = "\u00e4"
 _COMPARABLE = re.compile(r"[A-Za-z0-9_.:\\ /-]*")
 
 
@@ -65,13 +66,17 @@ def checked(line: str) -> str:
 
 
 def comment(text: str) -> str:
-    """A remark on one line; what cmd.exe would act on even there is left out."""
-    return "rem " + re.sub(r"[%^&|<>\s]+", " ", text).strip()
+    """A remark on one line, in ASCII; what cmd.exe would act on even there is left out."""
+    return "rem " + _plain(text, r"[%^&|<>\s]+")
 
 
 def says(text: str) -> str:
-    """An `echo` of a plain text."""
-    return "echo " + re.sub(r'[%^&|<>()!"\s]+', " ", text).strip()
+    """An `echo` of a plain text, in ASCII: no code page matters for it."""
+    return "echo " + _plain(text, r'[%^&|<>()!"\s]+')
+
+
+def _plain(text: str, without: str) -> str:
+    return re.sub(without, " ", text).strip().encode("ascii", "replace").decode()
 
 
 class Labels:
@@ -124,6 +129,19 @@ def _word(value: RegistryValue | int | str | None) -> tuple[str, str] | None:
     if isinstance(value, RegistryValue):
         return "%%a %%b", f"{value.type} {text}"
     return "%%b", text
+
+
+def in_utf8() -> list[str]:
+    """Lines that have cmd.exe read what follows as UTF-8, or go to `failed` where it does not.
+
+    A letter that is read as two would make other names than those that are meant: no message
+    would tell.
+    """
+    return [
+        "chcp 65001 >nul",
+        f'set "letter={_LETTER}"',
+        'if not "%letter:~1%"=="" goto failed',
+    ]
 
 
 def joined(lines: Iterable[str]) -> str:

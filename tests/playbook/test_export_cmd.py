@@ -114,6 +114,9 @@ def test_a_real_cmd_exe_runs_it(windows: RealWindows) -> None:
     for step in reset.steps:
         assert step.registry is not None
         assert stored.get(step.registry.key, step.registry.value) == step.registry.wanted
+    # Wine reads batch files in its OEM code page, whatever chcp says: that must be noticed
+    assert windows.run("unread.cmd", export(values(), "cmd").content) == 1
+    assert windows.prefix.registry().dump() == stored.dump()
     assert windows.files("serialfix-values-1/1.reg") == []  # there was no such key
     assert len(windows.files("serialfix-rdp-reset-*")) == 2
     assert windows.files("serialfix-rdp-reset-2/1.reg")

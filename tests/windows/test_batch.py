@@ -60,7 +60,14 @@ def test_names_that_a_second_cmd_would_act_on_are_not_asked_for(name: str) -> No
 
 def test_remarks_are_one_line_that_does_nothing() -> None:
     assert batch.comment("a\r\n& del %x% > y") == "rem a del x y"
+    assert batch.comment("Größe – 東") == "rem Gr??e ? ?"
     assert batch.says("50% (of) it | more\n!") == "echo 50 of it more"
+
+
+def test_a_file_that_is_not_read_as_utf8_is_noticed() -> None:
+    *_, letter, test = batch.in_utf8()
+    assert letter.isascii() is False
+    assert test.endswith("goto failed")
 
 
 def test_labels_differ() -> None:
