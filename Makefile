@@ -23,8 +23,9 @@ test: .venv/.ready ## Run all tests, with the system packages that they look for
 
 SEEDS ?= 10000
 .PHONY: soak
-soak: .venv/.ready ## Play the fault matrix on all cores (SEEDS=10000), from where it last ended
+soak: .venv/.ready ## Play the fault matrix on all cores (SEEDS=10000) from where it last ended, then all of test_mixed
 	$(BIN)/python -m tests.support.soak --seeds $(SEEDS)
+	MIXED_EVERY=1 $(BIN)/python -m pytest -n auto -q tests/remediation/test_mixed.py
 
 .PHONY: check
 check: .venv/.ready ## Lint, format, types, tests; what a change must pass

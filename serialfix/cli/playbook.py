@@ -1,4 +1,4 @@
-"""playbook list, show, schema, docs."""
+"""playbook list, show, schema, docs; lint and import have modules of their own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serialfix.cli import export
+from serialfix.cli import export, importing, lint
 from serialfix.cli import options as o
 from serialfix.printable import printable
 from serialfix.report.formats import OutputFormat
@@ -30,12 +30,16 @@ Name = Annotated[
 
 def build() -> typer.Typer:
     """The commands about playbooks."""
-    app = typer.Typer(help="See the playbooks.", rich_markup_mode=None, no_args_is_help=True)
+    app = typer.Typer(
+        help="See, check and make playbooks.", rich_markup_mode=None, no_args_is_help=True
+    )
     app.command("list")(list_)
     app.command("show")(show)
     app.command("schema")(schema)
     app.command("export")(export.export)
     app.command("docs")(docs)
+    app.command("lint")(lint.lint)
+    app.command("import")(importing.import_)
     return app
 
 

@@ -197,9 +197,10 @@ def _started(_machine: SacMachine, console: Console) -> bool:
 
 
 def _boot_menu(_machine: SacMachine, console: Console) -> bool:
-    # As a title: the firmware names the boot manager too, when it starts it (sac.md §6.1).
+    # As a title in the middle: the firmware names the boot manager too, when it starts it (sac.md
+    # §6.1), and bcdedit heads what it shows with it.
     return any(
-        row.strip() == "Windows Boot Manager"
+        (row.strip() == "Windows Boot Manager" and row.startswith("     "))
         or "choose an operating system to start" in row.lower()
         for row in console.screen.rows()
     )

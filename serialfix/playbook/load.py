@@ -63,13 +63,15 @@ class LoadedPlaybook:
 
 
 @dataclass(slots=True)
-class _Node:
+class Node:
     """A piece of the document: its data, and where it and its keys stand."""
 
     data: typing.Any
     mark: typing.Any
     plain: str | None = None
-    children: dict[str | int, _Node] = field(default_factory=dict)
+    end: typing.Any = None
+    """Where a scalar ends."""
+    children: dict[str | int, Node] = field(default_factory=dict)
     keys: dict[str, typing.Any] = field(default_factory=dict)
 
 
@@ -77,14 +79,14 @@ class _Reader:
     def __init__(self, text: str, file: str) -> None:
         self.file = file
         self.events = iter(yaml.parse(text, Loader=_PARSER))
-        self.anchors: dict[str, _Node] = {}
+        self.anchors: dict[str, Node] = {}
 
     def error(self, message: str, mark: typing.Any, remedy: str = "") -> PlaybookError:
         return PlaybookError(
             message, file=self.file, line=mark.line + 1, column=mark.column + 1, remedy=remedy
         )
 
-    def document(self) -> _Node:
+    def document(self) -> Node:
         next(self.events)  # stream start
         event = next(self.events)
         if not isinstance(event, yaml.DocumentStartEvent):
@@ -96,7 +98,7 @@ class _Reader:
             raise self.error("a playbook is one document; remove the second", event.start_mark)
         return root
 
-    def node(self, event: typing.Any, depth: int) -> _Node:
+    def node(self, event: typing.Any, depth: int) -> Node:
         if depth > MAX_DEPTH:
             raise self.error(f"nested deeper than {MAX_DEPTH} levels", event.start_mark)
         if isinstance(event, yaml.AliasEvent):
@@ -107,7 +109,7 @@ class _Reader:
                     event.start_mark,
                 )
             known = self.anchors[event.anchor]
-            return _Node(known.data, event.start_mark, known.plain)
+            return Node(known.data, event.start_mark, known.plain)
         if event.tag not in (None, "!"):
             raise self.error(f"the tag {event.tag} has no meaning in a playbook", event.start_mark)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -115,20 +117,21 @@ class _Reader:
         if isinstance(event, yaml.MappingStartEvent):
             return self.mapping(event, depth)
         plain = event.value if event.implicit[0] and event.tag is None else None
-        node = _Node(event.value if plain is None else _scalar(plain), event.start_mark, plain)
+        data = event.value if plain is None else _scalar(plain)
+        node = Node(data, event.start_mark, plain, event.end_mark)
         if event.anchor:  # only scalars get a name: aliases of trees are how bombs are made
             self.anchors[event.anchor] = node
         return node
 
-    def sequence(self, event: typing.Any, depth: int) -> _Node:
-        node = _Node((), event.start_mark)
+    def sequence(self, event: typing.Any, depth: int) -> Node:
+        node = Node((), event.start_mark)
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
             node.children[len(node.children)] = self.node(event, depth + 1)
         node.data = tuple(child.data for child in node.children.values())
         return node
 
-    def mapping(self, event: typing.Any, depth: int) -> _Node:
-        node = _Node({}, event.start_mark)
+    def mapping(self, event: typing.Any, depth: int) -> Node:
+        node = Node({}, event.start_mark)
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             key = self.node(event, depth + 1)
             if not isinstance(key.data, str):
@@ -177,7 +180,7 @@ def _nearest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]}?" if near else ""
 
 
-def _explain(node: _Node, kind: str, message: str) -> str:
+def _explain(node: Node, kind: str, message: str) -> str:
     """Wrong types in the words of somebody who writes YAML."""
     if kind == "string_type" and isinstance(node.data, bool):
         return f"YAML reads {node.plain} as true or false; write '{node.plain}' in quotes"
@@ -190,7 +193,7 @@ def _explain(node: _Node, kind: str, message: str) -> str:
     return message
 
 
-def _problem(root: _Node, problem: ErrorDetails) -> tuple[str, typing.Any]:
+def _problem(root: Node, problem: ErrorDetails) -> tuple[str, typing.Any]:
     """One mistake as (message, mark)."""
     context = problem.get("ctx", {})
     location = context.get("at", problem["loc"])
@@ -216,7 +219,7 @@ def _problem(root: _Node, problem: ErrorDetails) -> tuple[str, typing.Any]:
     return f"{where}: {_explain(node, kind, text)}" if where else text, node.mark
 
 
-def _problems(root: _Node, error: ValidationError) -> list[tuple[str, typing.Any]]:
+def _problems(root: Node, error: ValidationError) -> list[tuple[str, typing.Any]]:
     """All mistakes in the order of the file, one for each place; what is missing comes last."""
     found: dict[tuple[bool, int, int, str], tuple[str, typing.Any]] = {}
     for problem in error.errors(include_url=False):
@@ -230,13 +233,19 @@ def _problems(root: _Node, error: ValidationError) -> list[tuple[str, typing.Any
     return [found[place] for place in sorted(found)]
 
 
-def parse_playbook(text: str, *, file: str = "<playbook>") -> LoadedPlaybook:
-    """Check the text of a playbook. Raises PlaybookError that names every mistake by its place."""
+def parse_document(text: str, *, file: str = "<playbook>") -> Node:
+    """The text as a tree that knows the place of everything in it, not checked any further.
+
+    Raises PlaybookError when it is not a YAML mapping.
+    """
+    return _document(text, file)[1]
+
+
+def _document(text: str, file: str) -> tuple[_Reader, Node]:
     if len(text) > MAX_BYTES:
         raise PlaybookError(f"larger than {MAX_BYTES // 1024} KiB", file=file)
-    text = text.removeprefix("\ufeff")
     try:
-        reader = _Reader(text, file)
+        reader = _Reader(text.removeprefix("\ufeff"), file)
         root = reader.document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -251,6 +260,13 @@ def parse_playbook(text: str, *, file: str = "<playbook>") -> LoadedPlaybook:
         raise PlaybookError(f"not YAML: {str(error).splitlines()[0]}", file=file) from error
     if not isinstance(root.data, dict):
         raise reader.error("a playbook is a mapping that begins with schema: 1", root.mark)
+    return reader, root
+
+
+def parse_playbook(text: str, *, file: str = "<playbook>") -> LoadedPlaybook:
+    """Check the text of a playbook. Raises PlaybookError that names every mistake by its place."""
+    text = text.removeprefix("\ufeff")
+    reader, root = _document(text, file)
     if "${" in text:
         _substitute(reader, root)
     try:
@@ -267,7 +283,7 @@ def parse_playbook(text: str, *, file: str = "<playbook>") -> LoadedPlaybook:
     return LoadedPlaybook(playbook, text, digest, file)
 
 
-def _substitute(reader: _Reader, root: _Node) -> None:
+def _substitute(reader: _Reader, root: Node) -> None:
     """Put the values of the parameters in their places, before anything is checked."""
     values = {}
     given = root.children.get("parameters")
@@ -282,7 +298,7 @@ def _substitute(reader: _Reader, root: _Node) -> None:
             root.data[part] = _substituted(reader, root.children[part], values)
 
 
-def _substituted(reader: _Reader, node: _Node, values: Mapping[str, typing.Any]) -> typing.Any:
+def _substituted(reader: _Reader, node: Node, values: Mapping[str, typing.Any]) -> typing.Any:
     """The data of a node with the values in it; a node that is nothing but one keeps its type."""
 
     def value(match: re.Match[str]) -> typing.Any:
@@ -305,7 +321,7 @@ def _substituted(reader: _Reader, node: _Node, values: Mapping[str, typing.Any])
     return node.data
 
 
-def _yaml_1_1(node: _Node) -> _Node | None:
+def _yaml_1_1(node: Node) -> Node | None:
     """The first yes, no, on or off that stands for a truth value: YAML 1.2 reads texts there."""
     if isinstance(node.data, bool) and node.plain and node.plain.lower() not in ("true", "false"):
         return node
@@ -347,7 +363,7 @@ def bind(loaded: LoadedPlaybook, given: Mapping[str, str]) -> LoadedPlaybook:
 
 def as_written(loaded: LoadedPlaybook) -> dict[str, typing.Any]:
     """The document as data, as it was written."""
-    data = _Reader(loaded.text, loaded.path).document().data
+    data = parse_document(loaded.text, file=loaded.path).data
     assert isinstance(data, dict)  # noqa: S101 - it was loaded
     return data
 

@@ -100,6 +100,7 @@ def _slashes(text: str) -> str:
     return text[len(text.rstrip("\\")) :]
 
 
+UNSEEN_WINDOW = "it opens a window that nobody sees"
 _ASKING: Mapping[str, re.Pattern[str]] = {
     why: re.compile(rf"(?:^|[&|(@])\s*(?:{command})", re.IGNORECASE)
     for why, command in {
@@ -107,12 +108,40 @@ _ASKING: Mapping[str, re.Pattern[str]] = {
         "without /f it asks before it deletes": r"reg(\.exe)?\s+delete\b(?!.*\s/f\b)",
         "without /y it asks when the file exists": r"reg(\.exe)?\s+(export|save)\b(?!.*\s/y\b)",
         "it waits for a key": r"pause\b|(choice|timeout)\b(?!.*\s/t\b)",
-        "it waits for a line": r"set\s+(/a\s+)?/p\b",
+        "it waits for a line": r"set\s+(/a\s+)?/p\b|(date|time)\s*($|[&|)])",
         "without /q it may ask": r"(del|erase|rd|rmdir)\b(?!.*\s/q\b)(?=.*(\*|\s/s\b))",
         "it waits for a key at every page": r"more\b",
-        "it asks whether to go on": r"(format|convert)\b|chkdsk\b.*\s/[fr]\b",
+        "it asks whether to go on": (
+            r"(format|convert)\b|chkdsk\b(?!\s+[abd-z]:.*\s/x\b).*\s/[fr]\b"
+        ),
+        "without /y it asks when other services depend on it": (
+            r"net1?(\.exe)?\s+stop\b(?!.*\s/y(es)?\b)"
+        ),
+        "without /norestart and /quiet it asks whether to restart": (
+            r"dism(\.exe)?\b(?=.*\s/online\b)(?=.*\s/(enable-|disable-|add-|remove-))"
+            r"(?!(?=.*\s/norestart\b)(?=.*\s/quiet\b))"
+        ),
+        "without /d it asks for folders that it cannot read": (
+            r"takeown(\.exe)?\b(?=.*\s/r\b)(?!.*\s/d\b)"
+        ),
+        "it asks whether to log off or restart": (
+            r"gpupdate(\.exe)?\b(?=.*\s/(force|logoff|boot)\b)"
+        ),
+        "it asks for a password": (
+            r"net1?(\.exe)?\s+user\s(.*\s)?\*(\s|$)|runas\b|net1?(\.exe)?\s+use\s.*\s\*"
+            r"|cmdkey\b(?=.*\s/pass(\s|$))|netdom\b(?=.*:\*(\s|$))"
+        ),
+        "without /i and /y it asks": r"xcopy(\.exe)?\b(?!(?=.*\s/i\b)(?=.*\s/y\b))",
+        "it never ends by itself": r"ping(\.exe)?\b(?=.*\s-t\b)",
+        UNSEEN_WINDOW: (
+            r"slmgr(\.vbs)?\b|wscript\b|mmc\b|notepad\b|regedit(\.exe)?\b(?!.*\s/s\b)"
+            r"|control\b|eventvwr\b|msconfig\b|mstsc\b|taskmgr\b|explorer\b|\S+\.msc\b"
+            r"|msiexec(\.exe)?\b(?!.*\s/q)|wusa(\.exe)?\b(?!.*\s/quiet\b)"
+            r"|procmon(\.exe)?\b(?!.*\s/accepteula\b)"
+        ),
         "it opens a dialogue of its own": (
             r"(cmd|powershell|pwsh|netsh|nslookup|ftp|wmic|diskpart|debug|edit)(\.exe)?\s*($|[&|)])"
+            r"|telnet\b"
         ),
     }.items()
 }

@@ -99,6 +99,13 @@ def test_the_lab_prints_what_to_export_and_ends_with_a_signal(tmp_path: Path) ->
     assert not list((tmp_path / "ports").iterdir())
 
 
+def test_a_lab_cannot_be_broken_in_a_way_that_there_is_not(stage: Stage) -> None:
+    code, out, err = stage.run("lab", "--break", "safe-mode", "--break", "sulking")
+    assert (code, out) == (2, "")
+    assert "the way 'sulking'" in " ".join(err.split())
+    assert "termservice-hung" in " ".join(err.split())
+
+
 def test_the_lab_needs_a_folder_for_sockets(stage: Stage) -> None:
     code, _, err = stage.run("lab", "--serial-sockets", str(stage.state / ("x" * 120)))
     assert code == 2

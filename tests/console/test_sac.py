@@ -65,6 +65,7 @@ def test_crash_and_restart_are_seen_at_the_prompt() -> None:
     [
         ("\x1b[2J\x1b[1;1H                    Windows Boot Manager\r\n\r\n", True),
         ("Choose an operating system to start, or press TAB to select a tool:\r\n", True),
+        ("C>bcdedit\r\n\r\nWindows Boot Manager\r\n--------------------\r\n", False),
         ('BdsDxe: loading Boot0001 "Windows Boot Manager" from HD(1,GPT)', False),
         ('BdsDxe: starting Boot0001 "Windows Boot Manager', False),
     ],

@@ -8,6 +8,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from serialfix.lab.build import make_vm
+from serialfix.lab.faults import ServiceFault
+from serialfix.lab.guest import Guest
 from serialfix.lab.server import Lab
 from serialfix.lab.switches import Refusal
 from serialfix.lab.vm import LabVm
@@ -115,3 +118,14 @@ async def test_unknown_switches_are_refused(lab: Lab, settings: Any) -> None:
     status, text = await call(lab, "POST", "/myvm", settings)
     assert status == 400
     assert text
+
+
+async def test_services_are_made_to_fail_and_the_picture_is_told() -> None:
+    vm = make_vm(broken="nic-off")
+    async with Lab([vm]) as lab:
+        fault = {"start_code": 1053, "until": {"Type": 16}}
+        status, body = await call(lab, "POST", "/myvm", {"guest": {"services": {"Dhcp": fault}}})
+        assert isinstance(vm.guest, Guest)
+        assert status == 200
+        assert vm.guest.faults.services["Dhcp"] == ServiceFault(start_code=1053, until={"Type": 16})
+        assert body["snapshot"] == vm.guest.snapshot()
