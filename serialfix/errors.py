@@ -17,6 +17,7 @@ adapter; above it only `SerialfixError` is seen.
     │   ├── NotWindowsServer
     │   ├── BootDiagnosticsDisabled
     │   ├── SerialConsoleDisabled
+    │   ├── HiveRefused                      a registry hive that must not be edited as it is
     │   └── AzureRefused                     ARM refused for another reason (code and message shown)
     ├── TransportError                   6
     │   ├── AzureUnreachable
@@ -210,6 +211,12 @@ class AzureRefused(PreflightError):
     """Azure Resource Manager refused a call; code and message are in the text."""
 
     slug = "preflight.azure_refused"
+
+
+class HiveRefused(PreflightError):
+    """A hive file is dirty, cut off, in use or not writable; nothing was changed in it."""
+
+    slug = "preflight.hive"
 
 
 class TransportError(SerialfixError):

@@ -28,6 +28,7 @@ FLOORS = {
     "session": 5,
     "remediation": 6,
     "byhand": 6,
+    "offline": 6,
     "lab": 7,
     "fleet": 7,
     "cli": 8,

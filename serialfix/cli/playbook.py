@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from serialfix.cli import importing, lint
+from serialfix.cli import export, importing, lint
 from serialfix.cli import options as o
 from serialfix.printable import printable
 from serialfix.report.formats import OutputFormat
@@ -36,6 +36,7 @@ def build() -> typer.Typer:
     app.command("list")(list_)
     app.command("show")(show)
     app.command("schema")(schema)
+    app.command("export")(export.export)
     app.command("docs")(docs)
     app.command("lint")(lint.lint)
     app.command("import")(importing.import_)
@@ -87,12 +88,29 @@ def _has(name: str, playbook: Playbook, words: str) -> bool:
     return any(words.casefold() in text.casefold() for text in texts)
 
 
-def show(name: Name, output: o.Output = OutputFormat.TABLE) -> None:
+def show(
+    name: Name,
+    *,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="As commands for a recovery VM with the disk.")
+    ] = False,
+    drive: Annotated[
+        str, typer.Option("--drive", help="With --offline: letter of the attached disk.")
+    ] = "F:",
+    control_sets: Annotated[
+        str, typer.Option("--control-sets", help="With --offline: such as 1,2; else from Select.")
+    ] = "",
+    set_: o.Set = None,
+    output: o.Output = OutputFormat.TABLE,
+) -> None:
     """Show a playbook: its text and its parameters, or with -o json what was read from it."""
     from serialfix.playbook.load import find_playbook
     from serialfix.report import machine
 
     loaded = find_playbook(name)
+    if offline:
+        export.show_offline(loaded, drive=drive, control_sets=control_sets, given=set_)
+        return
     if output is OutputFormat.TABLE:
         print(printable(loaded.text, keep="\n"), end="")
         for parameter, about in loaded.playbook.parameters.items():

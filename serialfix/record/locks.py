@@ -15,14 +15,15 @@ def lock_file(path: Path) -> int:
     """
     file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
     try:
-        _lock(file)
+        lock_opened(file)
     except BaseException:
         os.close(file)
         raise
     return file
 
 
-def _lock(file: int) -> None:
+def lock_opened(file: int) -> None:
+    """Hold a file that is open already. Raises BlockingIOError, or OSError."""
     if sys.platform == "win32":
         import msvcrt
 

@@ -61,6 +61,17 @@ def rule_enabled(value: RegistryValue) -> bool | None:
     return match[1].upper() == "TRUE" if match else None
 
 
+def with_rule_enabled(value: RegistryValue, *, enabled: bool) -> RegistryValue:
+    """The text of a rule with only what stands behind `Active=` changed (catalogue.md §4.4 F3)."""
+    match = _ACTIVE.search(str(value.data))
+    if match is None:
+        return value
+    text = str(value.data)
+    return RegistryValue(
+        value.type, f"{text[: match.start(1)]}{str(enabled).upper()}{text[match.end(1) :]}"
+    )
+
+
 def profile_enabled(value: RegistryValue | None) -> bool:
     """EnableFirewall; the firewall is on where nothing is stored."""
     return value is None or value.data != 0

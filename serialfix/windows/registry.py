@@ -257,19 +257,28 @@ def _data(value: RegistryValue) -> str:
     match value.data:
         case int(number):
             return min(map(quoted, (hex(number), str(number))), key=len)
-        case bytes(raw) if value.type is RegistryType.NONE:
-            return quoted(_text_of_none(raw))
-        case bytes(raw):
+        case bytes(raw) if value.type is not RegistryType.NONE:
             return quoted(alike(raw.hex()))
+        case _:
+            return quoted(data_text(value))
+
+
+def data_text(value: RegistryValue) -> str:
+    """The data as reg.exe takes it behind /d, before it is quoted. Raises UnsafeStep."""
+    match value.data:
+        case int(number):
+            return str(number) if number < 1 << 31 else hex(number)
+        case bytes(raw):
+            return _text_of_none(raw) if value.type is RegistryType.NONE else raw.hex()
         case str(text):
-            return quoted(text)
+            return text
         case items:
             if any(not item or "\\0" in item for item in items):
                 raise UnsafeStep(
                     f"REG_MULTI_SZ {list(items)!r} cannot be typed: an empty text ends it",
                     remedy="Nothing was typed. Set this value another way, e.g. by a .reg file.",
                 )
-            return quoted("\\0".join(items))
+            return "\\0".join(items)
 
 
 def _text_of_none(raw: bytes) -> str:
