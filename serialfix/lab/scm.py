@@ -49,6 +49,11 @@ def data(key: Key, name: str, default: object = "") -> object:
     return default if value is None else value.data
 
 
+def _installed(key: Key) -> bool:
+    """Whether a key is a service. Those that a Wine guest must not start have no image there."""
+    return any(key.get(name) is not None for name in ("ImagePath", "ObjectName"))
+
+
 def needs(key: Key) -> tuple[str, ...]:
     """The services it depends on."""
     names = data(key, "DependOnService", ())
@@ -91,12 +96,12 @@ class Scm:
     def key(self, name: str) -> Key | None:
         """The key of an installed service; a driver or a half key is none."""
         key = self._registry.key(f"{SERVICES}\\{name}") if name and "\\" not in name else None
-        return key if key is not None and key.get("ImagePath") is not None else None
+        return key if key is not None and _installed(key) else None
 
     def all(self) -> list[Key]:
         """All installed services."""
         key = self._registry.key(SERVICES)
-        return [child for child in (key.keys.values() if key else ()) if child.get("ImagePath")]
+        return [child for child in (key.keys.values() if key else ()) if _installed(child)]
 
     def dependents(self, name: str, *, running: bool) -> list[Key]:
         """All that need this one, also through others; those to stop first come first."""

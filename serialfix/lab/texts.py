@@ -11,12 +11,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from serialfix.lab.errortexts import ERRORS
+from serialfix.lab.netshtexts import NETSH
+from serialfix.lab.nettexts import NET
 from serialfix.lab.profiles import Language
 from serialfix.lab.tooltexts import TOOLS
 
 
 LANGUAGES: tuple[Language, ...] = ("en", "fr", "nl", "de", "ja")
 
+_ROWS = {**NET, **NETSH, **TOOLS}
 _YES = {"en": "Yes", "fr": "Oui", "nl": "Ja", "de": "Ja", "ja": "Yes"}
 _NO = {"en": "No", "fr": "Non", "nl": "Nee", "de": "Nein", "ja": "No"}
 
@@ -293,8 +296,8 @@ class Texts:
         place = LANGUAGES.index(self.language)
         if name.startswith("win."):
             text = ERRORS[int(name[4:])][place]
-        elif name in TOOLS:
-            text = TOOLS[name][place]
+        elif name in _ROWS:
+            text = _ROWS[name][place]
         else:
             text = _TEXTS[name][self.language]
         return text.format(*parts).replace("\n", "\r\n")

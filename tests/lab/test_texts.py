@@ -6,6 +6,8 @@ from collections.abc import Mapping
 import pytest
 
 from serialfix.lab.errortexts import ERRORS, Row
+from serialfix.lab.netshtexts import NETSH
+from serialfix.lab.nettexts import NET
 from serialfix.lab.profiles import Language
 from serialfix.lab.texts import Texts
 from serialfix.lab.tooltexts import TOOLS
@@ -28,7 +30,7 @@ def test_answers_are_in_the_language_of_the_question(language: Language, yes: st
     assert texts.agreed("maybe") is None
 
 
-@pytest.mark.parametrize("texts", [ERRORS, TOOLS])
+@pytest.mark.parametrize("texts", [ERRORS, NET, NETSH, TOOLS])
 def test_every_text_is_there_in_five_languages_with_the_same_parts(
     texts: Mapping[object, Row],
 ) -> None:

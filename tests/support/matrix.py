@@ -21,7 +21,7 @@ from typing import Any
 
 from serialfix.errors import GatewayUnreachable
 from serialfix.lab import sactexts
-from serialfix.lab.faults import Delays, Faults
+from serialfix.lab.faults import Delays, Faults, ServiceFault
 from serialfix.lab.profiles import LST, POL, PROFILES, Language, Renderer
 from serialfix.lab.switches import FORBIDDEN, SCOPE_LOCKED, ArmFaults
 from serialfix.model import RunResult
@@ -182,6 +182,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault("power off", lambda world: world.guest.power_off()),
     _faults("a slow boot", slow_boot=400.0),
     _faults("a stopped service", stopped_service=True),
+    _faults("a slow service", services={"TermService": ServiceFault(slow_start=60.0)}),
+    _faults("a service that fails", services={"TermService": ServiceFault(start_code=1053)}),
     _faults("reg fails", reg_fails_for="KeepAliveEnable"),
     _faults("reg lies", reg_lies_for="SecurityLayer"),
     _faults("reg hangs", hang_on="reg "),
