@@ -42,8 +42,9 @@ def query_process(name: str) -> str:
 
 
 def dependents(name: str) -> str:
-    """Ask for the services that need this one, with their states."""
-    return line(f"sc enumdepend {quoted(name)}")
+    """Ask for the services that need this one, with their states; without a size sc.exe has room
+    for a few of them only, and fails with 234."""
+    return line(f"sc enumdepend {quoted(name)} 65536")
 
 
 def configure(name: str, option: str, value: str) -> str:

@@ -179,6 +179,8 @@ class ServiceStep(Wish):
 
     def _dependents(self) -> Any:
         answer = yield Ask(services.dependents(self.name))
+        if answer.exit_code:
+            raise unclear(answer, f"the services that need {self.name} are not shown")
         states = services.states(answer.output)
         return {"dependents": sorted(name for name, state in states.items() if state == "RUNNING")}
 
