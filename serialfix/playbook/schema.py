@@ -30,6 +30,7 @@ from serialfix.playbook.values import (
     KeyPath,
     Model,
     Sentence,
+    ServiceName,
     Slug,
     ValueName,
     exactly_one,
@@ -242,7 +243,7 @@ def _members(annotation: Any) -> tuple[Any, ...]:
 class ServiceProof(Model):
     """A Windows service is in this state."""
 
-    name: Slug
+    name: ServiceName
     state: Literal["running"]
 
 
@@ -250,7 +251,7 @@ class ListenerProof(Model):
     """Something in the guest listens on this TCP port; with `service`, that service does."""
 
     port: Annotated[int, Field(ge=1, le=65535)]
-    service: Slug | None = None
+    service: ServiceName | None = None
 
 
 class Proof(Model):

@@ -146,6 +146,18 @@ def _command(text: str) -> str:
 
 Name = Annotated[str, AfterValidator(_name), StringConstraints(min_length=1, max_length=255)]
 """What something is called in Windows: an account, a rule, an adapter."""
+
+
+def _service_name(text: str) -> str:
+    if "/" in text or "\\" in text:
+        raise ValueError(f"the name of a service holds neither / nor \\, unlike {text}")
+    return _name(text)
+
+
+ServiceName = Annotated[
+    str, AfterValidator(_service_name), StringConstraints(min_length=1, max_length=255)
+]
+"""Short, as `sc` takes it; instances of SQL Server have a dollar sign in it."""
 CommandLine = Annotated[str, AfterValidator(_command), StringConstraints(min_length=1)]
 
 
