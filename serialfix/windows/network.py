@@ -20,13 +20,14 @@ _NAMED = re.compile(r"^    Name    REG_SZ    (.*)$", re.IGNORECASE)
 
 
 def listeners(port: int) -> str:
-    """Ask for the connections of a port."""
-    return line(f'netstat -an | find ":{port} "')
+    """Ask who listens on a port: those whose foreign port is 0, in any language. All connections
+    of a busy port may be more than the screen holds."""
+    return line(f'netstat -an | find ":{port} " | find ":0 "')
 
 
 def listening_processes(port: int) -> str:
-    """Ask for the connections of a port with the processes that hold them."""
-    return line(f'netstat -ano | find ":{port} "')
+    """As `listeners`, with the processes."""
+    return line(f'netstat -ano | find ":{port} " | find ":0 "')
 
 
 def services_in(process: int) -> str:

@@ -14,6 +14,7 @@ from wcwidth import wcwidth
 
 from serialfix.errors import CommandFailed, SerialfixError, Touched, UnsafeStep
 from serialfix.lab.console import width
+from serialfix.lab.disk import RCM
 from serialfix.lab.faults import Faults, ServiceFault
 from serialfix.lab.profiles import Language, Renderer, dword, install_service
 from serialfix.lab.registry import Registry
@@ -585,6 +586,31 @@ def test_undo_starts_what_a_failed_restart_left_stopped() -> None:
     failed, undone, before, after = scene("conpty", script, playbook=RESTARTED)
     assert (failed.slug, undone.slug) == ("step.command_failed", "ok"), undone.error
     assert after == before
+
+
+# --- values that go unread ----------------------------------------------------------------------
+
+
+@both
+def test_nothing_is_deleted_without_a_whole_export(renderer: Renderer) -> None:
+    """Not even by a resumed run, which finds half a file."""
+    playbook = one_step(registry_removal={"key": RCM, "values": ["Certificate"]})
+
+    async def script(stage: Rig) -> tuple[Outing, Outing]:
+        failed = await stage.apply()
+        former = fold(failed.journal.records).former
+        return failed, await stage.apply(earlier=former)
+
+    for outing in scene(
+        renderer,
+        script,
+        playbook=playbook,
+        broken="licence-certificates",
+        faults=Faults(export_fails=True),
+    ):
+        assert outing.slug == "step.command_failed", outing.error
+        assert outing.after == outing.before
+        assert not [words for words in outing.writes if "delete" in words]
 
 
 # --- any data -----------------------------------------------------------------------------------

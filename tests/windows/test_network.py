@@ -25,4 +25,4 @@ def test_a_listener_is_told_by_its_addresses(row: str, up: bool) -> None:
 
 
 def test_line() -> None:
-    assert network.listeners(3389) == 'netstat -an | find ":3389 "'
+    assert network.listeners(3389) == 'netstat -an | find ":3389 " | find ":0 "'
