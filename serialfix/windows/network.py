@@ -62,15 +62,16 @@ def connection_names() -> str:
     return line(f'reg query "{CONNECTIONS}" /s /v Name')
 
 
-def guids(rows: Iterable[str]) -> dict[str, str]:
-    """The ids of adapters by name, out of the answer to `connection_names`."""
-    found: dict[str, str] = {}
+def guids(rows: Iterable[str]) -> dict[str, list[str]]:
+    """The ids of adapters by name, out of the answer to `connection_names`. One that is gone may
+    have the name of one that is there."""
+    found: dict[str, list[str]] = {}
     guid = ""
     for row in rows:
         if match := _KEY.match(row):
             guid = match[1]
         elif guid and (match := _NAMED.match(row)):
-            found[match[1].strip()] = guid
+            found.setdefault(match[1].strip(), []).append(guid)
             guid = ""
     return found
 
