@@ -369,5 +369,38 @@ def fact_word(state: State) -> Scalar:
 def json_schema() -> dict[str, Any]:
     """The format as JSON Schema draft-07, the newest that YAML language servers read."""
     schema = Playbook.model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
-    schema["definitions"] = schema.pop("$defs")
+    schema["definitions"] = {
+        name: model if name == "Parameter" else _or_parameter(model)
+        for name, model in schema.pop("$defs").items()
+    }
     return {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
+
+
+_NAMED = r"\$\{[a-z][a-z0-9_]{0,39}\}"
+
+
+def _or_parameter(schema: Any) -> Any:
+    """Where a number, a truth value, or not any text may stand, a parameter may, too."""
+    match schema:
+        case {"anyOf": [*kinds]}:
+            return {**schema, "anyOf": [_or_parameter(kind) for kind in kinds]}
+        case {"properties": dict(fields)}:
+            parts = {name: _or_parameter(field) for name, field in fields.items()}
+            return {**schema, "properties": parts}
+        case {"items": items}:
+            return {**schema, "items": _or_parameter(items)}
+        case (
+            {"type": "integer" | "number" | "boolean"}
+            | {"type": "string", "pattern": _}
+            | {"enum": _}
+        ):
+            about = {name: schema[name] for name in _ABOUT if name in schema}
+            plain = {name: part for name, part in schema.items() if name not in about}
+            whole = "pattern" not in schema  # a text may hold it, a number is it
+            named = {"type": "string", "pattern": f"^{_NAMED}$" if whole else _NAMED}
+            return {**about, "anyOf": [plain, named]}
+        case _:
+            return schema
+
+
+_ABOUT = ("title", "description", "default")

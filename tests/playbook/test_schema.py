@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from serialfix.errors import UnsafeStep
 from serialfix.model import RegistryType, RegistryValue
+from serialfix.playbook.load import as_written, load_playbook
 from serialfix.playbook.schema import (
     ListenerProof,
     Playbook,
@@ -234,3 +235,27 @@ def test_the_json_schema_accepts_and_refuses_like_the_models() -> None:
     for key, fine in (("hklm\\a", True), ("HKLM", False), ("C:\\a", False)):
         good["steps"][0]["registry"]["key"] = key
         assert validator.is_valid(good) is fine, key
+
+
+def written(path: Path) -> Any:
+    """A playbook as an editor reads it."""
+    return json.loads(json.dumps(as_written(load_playbook(path))))
+
+
+@pytest.mark.parametrize(
+    "path", sorted(SCHEMA_FILE.parents[1].glob("*.yaml")), ids=lambda p: p.stem
+)
+def test_editors_accept_every_shipped_playbook(path: Path) -> None:
+    """With parameters where numbers and names will stand."""
+    validator = jsonschema.Draft7Validator(json.loads(SCHEMA_FILE.read_text("utf-8")))
+    assert not [error.message for error in validator.iter_errors(written(path))]
+
+
+def test_a_parameter_may_stand_for_a_number_and_another_text_not() -> None:
+    validator = jsonschema.Draft7Validator(json_schema())
+    found = written(SCHEMA_FILE.parents[1] / "rdp-listener-check.yaml")
+    listener: Any = {"listener": {"port": "${port}", "service": "TermService"}}
+    assert listener in found["proofs"]
+    assert validator.is_valid(found)
+    listener["listener"]["port"] = "${port} or so"
+    assert not validator.is_valid({**found, "proofs": [listener]})
