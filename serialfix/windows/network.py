@@ -87,9 +87,12 @@ def active_interfaces() -> str:
 
 
 def named(rows: Iterable[str], names: Iterable[str]) -> list[str]:
-    """Those of the names that end a row: all columns before them are translated, or numbers."""
-    rows = [row.rstrip() for row in rows]
-    return [name for name in names if any(row.endswith(f"  {name}") for row in rows)]
+    """Those of the names that end a row: all columns before them are translated, or numbers. Of
+    two that do, the longer one: it holds the other."""
+    names = list(names)
+    ends = ([name for name in names if row.rstrip().endswith(f"  {name}")] for row in rows)
+    there = {max(found, key=len) for found in ends if found}
+    return [name for name in names if name in there]
 
 
 def enable(name: str, *, enabled: bool) -> str:

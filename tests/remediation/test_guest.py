@@ -20,6 +20,7 @@ from serialfix.lab.profiles import Language, Renderer, dword, install_service
 from serialfix.lab.registry import Registry
 from serialfix.model import Outcome, RegistryType, RegistryValue
 from serialfix.playbook.load import parse_playbook
+from serialfix.playbook.plan import Plan
 from serialfix.playbook.schema import Playbook
 from serialfix.record.journal import MemoryJournal, Record
 from serialfix.remediation.guest import GuestPatience
@@ -611,6 +612,26 @@ def test_nothing_is_deleted_without_a_whole_export(renderer: Renderer) -> None:
         assert outing.slug == "step.command_failed", outing.error
         assert outing.after == outing.before
         assert not [words for words in outing.writes if "delete" in words]
+
+
+@pytest.mark.parametrize("only_if_present", [True, False])
+def test_a_policy_that_went_while_the_plan_was_read_is_not_made(only_if_present: bool) -> None:
+    playbook = small({"value": "MaxIdleTime", "data": 7, "only_if_present": only_if_present})
+
+    async def script(stage: Rig) -> Outing:
+        async def decide(_plan: Plan) -> bool:
+            stage.guest.registry.delete(LST, "MaxIdleTime")
+            return True
+
+        stage.guest.registry.set(LST, "MaxIdleTime", dword(5))
+        return await stage.apply(decide=decide)
+
+    outing = scene("conpty", script, playbook=playbook)
+    if only_if_present:
+        assert outing.slug == "step.verify_mismatch"
+        assert outing.writes == []
+    else:
+        assert outing.slug == "ok", outing.error
 
 
 # --- any data -----------------------------------------------------------------------------------
