@@ -589,6 +589,25 @@ def test_undo_starts_what_a_failed_restart_left_stopped() -> None:
     assert after == before
 
 
+def test_a_service_that_ends_just_before_it_is_stopped_is_started_again() -> None:
+    """`net stop` ends with 2 then, as it does for one that it waited for in vain."""
+
+    async def script(stage: Rig) -> tuple[Outing, set[str], set[str]]:
+        before, note = with_base(stage), stage.guest._note
+
+        def crash(where: str, line: str) -> None:
+            note(where, line)
+            if line.startswith("net stop"):
+                machine(stage).scm.end("Base", 1067)
+
+        stage.guest._note = crash  # type: ignore[method-assign]
+        return await stage.apply(), before, set(machine(stage).running)
+
+    outing, before, after = scene("conpty", script, playbook=RESTARTED)
+    assert outing.slug == "ok", outing.error
+    assert after == before
+
+
 # --- values that go unread ----------------------------------------------------------------------
 
 
