@@ -593,14 +593,14 @@ def test_a_service_that_ends_just_before_it_is_stopped_is_started_again() -> Non
     """`net stop` ends with 2 then, as it does for one that it waited for in vain."""
 
     async def script(stage: Rig) -> tuple[Outing, set[str], set[str]]:
-        before, note = with_base(stage), stage.guest._note
+        before, scm = with_base(stage), machine(stage).scm
+        refusal = scm.stop_refusal
 
-        def crash(where: str, line: str) -> None:
-            note(where, line)
-            if line.startswith("net stop"):
-                machine(stage).scm.end("Base", 1067)
+        def crash(key: Any) -> int:
+            scm.end(key.name, 1067)
+            return int(refusal(key))
 
-        stage.guest._note = crash  # type: ignore[method-assign]
+        scm.stop_refusal = crash
         return await stage.apply(), before, set(machine(stage).running)
 
     outing, before, after = scene("conpty", script, playbook=RESTARTED)
