@@ -21,7 +21,7 @@ _BUFFER = 61_520
 """Bytes for a list of services: EnumDependentServices takes no more than 64,000."""
 
 _STATE = re.compile(
-    r":\s*[1-7]\s+(STOPPED|START_PENDING|STOP_PENDING|RUNNING|CONTINUE_PENDING|PAUSE_PENDING|PAUSED)\b"
+    r"^\s[^:]*:\s*[1-7]\s+(STOPPED|START_PENDING|STOP_PENDING|RUNNING|CONTINUE_PENDING|PAUSE_PENDING|PAUSED)\b"
 )
 _NAME = re.compile(r"^\S[^:]*: *(\S.*?)\s*$")
 _PID = re.compile(r"^\s*PID\s*:\s*(\d+)\s*$")
