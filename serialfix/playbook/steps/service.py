@@ -263,24 +263,25 @@ class ServiceStep(Wish):
     def otherwise(self, state: State, exit_code: int) -> Wish | None:
         """The branch for the error that the service did not start with."""
         assert isinstance(state, dict)  # noqa: S101 - what it reads
-        if self.line(state) != services.start(self.name):
-            return None  # what failed was something else
+        settings = set(self._wrong(state)) & set(_OPTIONS)
+        if not settings and self.line(state) != services.start(self.name):
+            return None  # what failed was something else, and `net` has other exit codes
         branches = [each for each in self.start_failures if exit_code in each.codes]
-        if not branches:
+        if not branches or (settings and branches[0].set is not None):
             return None
-        if (settings := branches[0].set) is None:
+        if (change := branches[0].set) is None:
             raise CommandFailed(
                 f"the service {self.name} does not start, Windows error {exit_code}",
                 remedy=f"{branches[0].advice}",
             )
-        if "account" in settings.given and not _can_be_named(state["account"]):
+        if "account" in change.given and not _can_be_named(state["account"]):
             raise CommandFailed(
                 f"the service {self.name} does not start as {state['account']}, error {exit_code}",
                 remedy="Its password is not known here, so that account could not be put back. "
                 "Change the account by hand.",
             )
         others = tuple(each for each in self.start_failures if each is not branches[0])
-        return self.model_copy(update={**settings.given, "start_failures": others})
+        return self.model_copy(update={**change.given, "start_failures": others})
 
     def restoring(self, former: State) -> tuple[Wish, ...]:
         """The former settings, those that only a branch would change too, and the former state."""

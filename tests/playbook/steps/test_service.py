@@ -217,9 +217,11 @@ def test_a_failed_start_has_branches() -> None:
 
 
 def test_the_branches_are_for_the_start_alone() -> None:
-    """`sc config` is refused with 5, too, and `net stop` ends with 2."""
+    """But for advice, when a setting is refused; `net stop` has exit codes of its own."""
     one = wish(start="auto", state="running", restart=True, start_failures=BRANCHES)
-    assert one.otherwise(state_of(one), 5) is None
+    assert one.otherwise(state_of(one), 1058) is None
+    with pytest.raises(CommandFailed, match="error 5"):
+        one.otherwise(state_of(one), 5)
     former = state_of(one, start=2)
     assert one.prepared(former).otherwise(former, 5) is None
 
