@@ -111,6 +111,8 @@ class Faults:
     """`reg add` of this value name exits with 1 and writes nothing."""
     reg_lies_for: str = ""
     """`reg add` of this value name reports success and writes nothing."""
+    export_fails: bool = False
+    """`reg export` writes half of its file and exits with 1: the disk is full."""
     hang_on: str = ""
     """A command line with this in it, in any case, never comes back (Ctrl-C ends it)."""
 

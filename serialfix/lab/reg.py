@@ -273,7 +273,12 @@ async def _export(call: Call, path: str, words: list[str]) -> int:
         out.append(f"[{place}]")
         out += [_exported(name, value) for name, value in key.values.values()]
         out.append("")
-    call.machine.files[target] = "\r\n".join(out) + "\r\n"
+    text = "\r\n".join(out) + "\r\n"
+    if call.machine.faults().export_fails:
+        call.machine.files[target] = text[: len(text) // 2]
+        call.complain(call.text("reg.denied"))
+        return 1
+    call.machine.files[target] = text
     call.say(call.text("done"))
     return 0
 

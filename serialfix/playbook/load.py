@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails
 from serialfix.errors import PlaybookError
 from serialfix.playbook.library import playbook_files
 from serialfix.playbook.schema import Playbook
+from serialfix.playbook.values import is_part_of_a_word
 
 
 MAX_BYTES = 256 * 1024
@@ -30,6 +31,10 @@ MAX_DEPTH = 20
 
 _BOOL = re.compile(r"(?i:yes|no|true|false|on|off)")
 _PARAMETER = re.compile(r"\$(\$\{|\{([^}]*)\})")
+_LINES = frozenset(
+    {("command", "check"), ("command", "run"), ("command", "undo"), ("look", "command")}
+)
+"""Where command lines stand in a step."""
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]*")
 _NULL = ("", "~", "null", "Null", "NULL")
@@ -298,8 +303,13 @@ def _substitute(reader: _Reader, root: Node) -> None:
             root.data[part] = _substituted(reader, root.children[part], values)
 
 
-def _substituted(reader: _Reader, node: Node, values: Mapping[str, typing.Any]) -> typing.Any:
-    """The data of a node with the values in it; a node that is nothing but one keeps its type."""
+def _substituted(
+    reader: _Reader, node: Node, values: Mapping[str, typing.Any], path: tuple[str | int, ...] = ()
+) -> typing.Any:
+    """The data of a node with the values in it; a node that is nothing but one keeps its type.
+
+    `path` are the last two keys above it: in a command line a value must stay a part of a word.
+    """
 
     def value(match: re.Match[str]) -> typing.Any:
         if match[2] is None:
@@ -307,13 +317,24 @@ def _substituted(reader: _Reader, node: Node, values: Mapping[str, typing.Any]) 
         if match[2] not in values:
             hint = _nearest(match[2], values) or f"known are {', '.join(values) or 'none'}"
             raise reader.error(f"there is no parameter {match[2]}; {hint}", node.mark)
-        return values[match[2]]
+        found = values[match[2]]
+        if path in _LINES and isinstance(found, str) and not is_part_of_a_word(found):
+            raise reader.error(
+                f"{match[2]} is {found!r}: in a command line a parameter may hold letters, digits,"
+                " and between them . _ - : @ \\ only, for the shell to read nothing else in it",
+                node.mark,
+                "Use another kind of step, which quotes what it types.",
+            )
+        return found
 
     if isinstance(node.data, dict):
         for key, child in node.children.items():
-            node.data[key] = _substituted(reader, child, values)
+            node.data[key] = _substituted(reader, child, values, (*path[-1:], key))
     elif isinstance(node.data, tuple):
-        parts = (_substituted(reader, child, values) for child in node.children.values())
+        parts = (
+            _substituted(reader, child, values, (*path[-1:], at))
+            for at, child in node.children.items()
+        )
         node.data = tuple(parts)
     elif isinstance(node.data, str) and "${" in node.data:
         whole = _PARAMETER.fullmatch(node.data)
@@ -357,7 +378,13 @@ def bind(loaded: LoadedPlaybook, given: Mapping[str, str]) -> LoadedPlaybook:
                 f"--set {name}: {error}", remedy=playbook.parameters[name].why
             ) from None
         tree["parameters"][name]["default"] = value
-    bound = parse_playbook(_written(tree), file=loaded.path)
+    try:
+        bound = parse_playbook(_written(tree), file=loaded.path)
+    except PlaybookError as error:  # its places are those of a text that nobody has seen
+        told = re.sub(rf"^{re.escape(loaded.path)}:[0-9]+:[0-9]+: ", "", str(error), flags=re.M)
+        raise PlaybookError(
+            f"{playbook.name} with --set {' '.join(given)}: {told}", remedy=error.remedy
+        ) from None
     return replace(bound, sha256=loaded.sha256)
 
 

@@ -30,6 +30,7 @@ from serialfix.playbook.values import (
     KeyPath,
     Model,
     Sentence,
+    ServiceName,
     Slug,
     ValueName,
     exactly_one,
@@ -242,7 +243,7 @@ def _members(annotation: Any) -> tuple[Any, ...]:
 class ServiceProof(Model):
     """A Windows service is in this state."""
 
-    name: Slug
+    name: ServiceName
     state: Literal["running"]
 
 
@@ -250,7 +251,7 @@ class ListenerProof(Model):
     """Something in the guest listens on this TCP port; with `service`, that service does."""
 
     port: Annotated[int, Field(ge=1, le=65535)]
-    service: Slug | None = None
+    service: ServiceName | None = None
 
 
 class Proof(Model):
@@ -368,38 +369,38 @@ def fact_word(state: State) -> Scalar:
 def json_schema() -> dict[str, Any]:
     """The format as JSON Schema draft-07, the newest that YAML language servers read."""
     schema = Playbook.model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
-    definitions = schema.pop("$defs")
-    for name in definitions.keys() - {"Parameter", "When"}:
-        definitions[name] = _with_placeholders(definitions[name])
-    schema["definitions"] = {**definitions, "placeholder": _PLACEHOLDER}
+    schema["definitions"] = {
+        name: model if name == "Parameter" else _or_parameter(model)
+        for name, model in schema.pop("$defs").items()
+    }
     return {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
 
 
-_PLACEHOLDER = {
-    "type": "string",
-    "pattern": r"\$\{[a-z][a-z0-9_]*\}",
-    "description": "The value of a parameter, ${name}, in place of a number, a word or a name.",
-}
+_NAMED = r"\$\{[a-z][a-z0-9_]{0,39}\}"
 
 
-def _with_placeholders(node: Any) -> Any:
-    """A schema in which a parameter may stand wherever more than any text is asked for."""
-    if isinstance(node, list):
-        return [_with_placeholders(each) for each in node]
-    if not isinstance(node, dict):
-        return node
-    narrow = node.get("type") in ("integer", "number", "boolean") or node.keys() & {
-        *("enum", "const", "pattern")
-    }
-    if narrow and "properties" not in node:
-        about = {key: node[key] for key in ("title", "description", "default") if key in node}
-        rest = {key: value for key, value in node.items() if key not in about}
-        return {**about, "anyOf": [rest, {"$ref": "#/definitions/placeholder"}]}
-    return {
-        key: {name: _with_placeholders(each) for name, each in value.items()}
-        if key == "properties"
-        else _with_placeholders(value)
-        if key in ("items", "anyOf", "oneOf")
-        else value
-        for key, value in node.items()
-    }
+def _or_parameter(schema: Any) -> Any:
+    """Where a number, a truth value, or not any text may stand, a parameter may, too."""
+    match schema:
+        case {"anyOf": [*kinds]}:
+            return {**schema, "anyOf": [_or_parameter(kind) for kind in kinds]}
+        case {"properties": dict(fields)}:
+            parts = {name: _or_parameter(field) for name, field in fields.items()}
+            return {**schema, "properties": parts}
+        case {"items": items}:
+            return {**schema, "items": _or_parameter(items)}
+        case (
+            {"type": "integer" | "number" | "boolean"}
+            | {"type": "string", "pattern": _}
+            | {"enum": _}
+        ):
+            about = {name: schema[name] for name in _ABOUT if name in schema}
+            plain = {name: part for name, part in schema.items() if name not in about}
+            whole = "pattern" not in schema  # a text may hold it, a number is it
+            named = {"type": "string", "pattern": f"^{_NAMED}$" if whole else _NAMED}
+            return {**about, "anyOf": [plain, named]}
+        case _:
+            return schema
+
+
+_ABOUT = ("title", "description", "default")

@@ -27,6 +27,7 @@ _HIVES = {
 }
 _QUOTES = "'\u2018\u2019`\u00b4"
 _INTEGERS = {RegistryType.DWORD: 32, RegistryType.QWORD: 64}
+_LETTERS = frozenset({"Lu", "Ll", "Lt", "Lo", "Nd"})
 _TEXTS = (RegistryType.SZ, RegistryType.EXPAND_SZ)
 
 
@@ -39,6 +40,21 @@ def check_typable(text: str, what: str) -> None:
         if category.startswith("C") or (category.startswith("Z") and character != " "):
             name = unicodedata.name(character, "a control character")
             raise ValueError(f"{what} holds U+{ord(character):04X} ({name}); retype it by hand")
+
+
+def is_part_of_a_word(text: str) -> bool:
+    """Whether a text is nothing but a part of a word to every shell, in quotes or without.
+
+    Not even a blank: without quotes it would begin another argument. Letters that are modifiers
+    are none: code pages make quotes of some.
+    """
+    letters = [char for char in text if unicodedata.category(char) in _LETTERS]
+    return (
+        bool(letters)
+        and text[0] in letters
+        and text[-1] in letters
+        and (set(text) <= {*letters, *"._-:@\\"})
+    )
 
 
 def check_bare(text: str, what: str) -> None:
@@ -146,6 +162,36 @@ def _command(text: str) -> str:
 
 Name = Annotated[str, AfterValidator(_name), StringConstraints(min_length=1, max_length=255)]
 """What something is called in Windows: an account, a rule, an adapter."""
+
+
+_NO_ACCOUNT = re.compile(r'["/\[\]:;|=,+*?<>]')
+
+
+def _account_name(text: str) -> str:
+    if (found := _NO_ACCOUNT.search(text)) is not None:
+        raise ValueError(
+            f"no account or group of Windows has {found[0]} in its name, unlike {text}: `net` "
+            "would read it as a switch or a question"
+        )
+    return _name(text)
+
+
+AccountName = Annotated[
+    str, AfterValidator(_account_name), StringConstraints(min_length=1, max_length=255)
+]
+"""An account or a local group, with or without its domain."""
+
+
+def _service_name(text: str) -> str:
+    if "/" in text or "\\" in text:
+        raise ValueError(f"the name of a service holds neither / nor \\, unlike {text}")
+    return _name(text)
+
+
+ServiceName = Annotated[
+    str, AfterValidator(_service_name), StringConstraints(min_length=1, max_length=255)
+]
+"""Short, as `sc` takes it; instances of SQL Server have a dollar sign in it."""
 CommandLine = Annotated[str, AfterValidator(_command), StringConstraints(min_length=1)]
 
 

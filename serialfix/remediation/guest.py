@@ -199,11 +199,13 @@ class Guest:
     async def _bring_about(self, step: Step, wish: Wish, former: State) -> State:
         """Line after line, each because of the state that was read after the one before it."""
         state = former
-        if former is None or step.registry is None:
+        value = step.registry
+        if value is None or former is None or value.only_if_present:
             state = await self._settled(wish)
-            if former is None and state is not None:
+            if (former is None) != (state is None):
+                was, now = ("there", "absent") if state is None else ("absent", "there")
                 raise VerifyMismatch(
-                    f"{wish.title} was absent when the plan was made, and is there now",
+                    f"{wish.title} was {was} when the plan was made, and is {now} now",
                     remedy="Somebody else changes this VM. Run it again.",
                 )
         for _ in range(_MOST_LINES):
@@ -221,7 +223,8 @@ class Guest:
             self.lines.entered &= not untouched
             if untouched:
                 self.journal.append("step_untouched", step=step.id, former=plain(former))
-            if result is not None and (failed or not nearer):
+            wish = wish.seen(after)
+            if result is not None and not nearer:
                 other = wish.otherwise(after, _error_code(result, after, failed=failed))
                 if other is None:
                     raise self._not_reached(wish, line, result, former, after)

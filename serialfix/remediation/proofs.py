@@ -48,7 +48,7 @@ class Proofs:
         port, service = proof.port, proof.service
         asked = network.listening_processes if service else network.listeners
         try:
-            result = await self._lines.ask(asked(port))
+            result = await self._lines.sure(asked(port))
         except CommandFailed as error:
             return Outcome.UNKNOWN, f"not shown: {error}"
         if any("netstat" in row for row in result.output):  # unknown program, in any language

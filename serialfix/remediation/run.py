@@ -20,6 +20,7 @@ import serialfix
 from serialfix.errors import (
     Interrupted,
     MachineMisuse,
+    PlaybookError,
     PlaybookNotForGuest,
     RecordError,
     RestartError,
@@ -267,6 +268,13 @@ class _Run:
                 "a former value holds the guest's password, so it cannot be kept for the way back",
                 remedy="Nothing was changed. Keep that value by hand, then change the step.",
             )
+        try:
+            parse_playbook(text)
+        except PlaybookError as error:
+            raise UnsafeStep(
+                f"the way back could not be read again: {error}",
+                remedy="Nothing was changed. Do it in two playbooks with fewer steps.",
+            ) from error
         return text
 
     def _session(self, purpose: Purpose) -> Work:

@@ -53,6 +53,7 @@ def undo_playbook(
         steps = [*(step for step in steps if step.id not in known), *kept.steps]
     if not steps:
         return None
+    steps = _unique(steps)
     known_ids = {step.id for step in steps}
     return playbook.model_copy(
         update={
@@ -75,11 +76,28 @@ def _back(step: Step, planned: PlannedStep, run_id: str) -> list[Step]:
     return [
         Step.of(
             wish,
-            id=step.id if number == 1 else f"{step.id}-{number}",
+            id=step.id if number == 1 else _numbered(step.id, number),
             why=f"{_what(wish)} as it was before run {run_id}.",
         )
         for number, wish in enumerate(wishes, start=1)
     ]
+
+
+def _numbered(name: str, number: int) -> str:
+    """An id with a number at its end, which is no longer than ids may be."""
+    end = f"-{number}"
+    return f"{name[: 80 - len(end)]}{end}"
+
+
+def _unique(steps: Iterable[Step]) -> list[Step]:
+    """Steps no two of which have one id: a playbook's `a-2` is not the second step of its `a`."""
+    found: dict[str, Step] = {}
+    for step in steps:
+        name, number = step.id, 2
+        while name in found:
+            name, number = _numbered(step.id, number), number + 1
+        found[name] = step if name == step.id else step.model_copy(update={"id": name})
+    return list(found.values())
 
 
 def _what(wish: Wish) -> str:

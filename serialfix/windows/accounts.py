@@ -42,6 +42,6 @@ def is_active(rows: Sequence[str]) -> bool | None:
 
 
 def is_member(rows: Sequence[str], name: str) -> bool:
-    """Whether a row, behind the line of dashes, is the account."""
-    dashes = next((at for at, row in enumerate(rows) if row.startswith("-----")), len(rows))
+    """Whether a row behind the last line of dashes is the account; a comment may have one, too."""
+    dashes = max((at for at, row in enumerate(rows) if row.startswith("-----")), default=len(rows))
     return name.casefold() in (row.strip().casefold() for row in rows[dashes + 1 :])

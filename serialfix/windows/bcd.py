@@ -35,12 +35,20 @@ def delete_element(entry: str, element: str) -> str:
 
 
 def element(rows: Iterable[str], name: str) -> str | None:
-    """The value of an element; None when it is not there. Yes and no are given in English."""
+    """The value of an element; None when it is not there. Yes and no are given in English.
+
+    Raises ValueError for a yes or no in an unknown language, and for a list.
+    """
+    found = None
     for row in rows:
+        if found is not None:
+            if row.strip() and row[0].isspace():
+                raise ValueError(f"{name} is a list, which is not set as a whole")
+            break
         match = _ROW.match(row)
         if match is not None and match["element"].casefold() == name.casefold():
-            return english(name, match["value"])
-    return None
+            found = match["value"]
+    return None if found is None else english(name, found)
 
 
 def english(name: str, value: str) -> str:

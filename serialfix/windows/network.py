@@ -20,13 +20,14 @@ _NAMED = re.compile(r"^    Name    REG_SZ    (.*)$", re.IGNORECASE)
 
 
 def listeners(port: int) -> str:
-    """Ask for the connections of a port."""
-    return line(f'netstat -an | find ":{port} "')
+    """Ask who listens on a port: those whose foreign port is 0, in any language. All connections
+    of a busy port may be more than the screen holds."""
+    return line(f'netstat -an | find ":{port} " | find ":0 "')
 
 
 def listening_processes(port: int) -> str:
-    """Ask for the connections of a port with the processes that hold them."""
-    return line(f'netstat -ano | find ":{port} "')
+    """As `listeners`, with the processes."""
+    return line(f'netstat -ano | find ":{port} " | find ":0 "')
 
 
 def services_in(process: int) -> str:
@@ -61,15 +62,16 @@ def connection_names() -> str:
     return line(f'reg query "{CONNECTIONS}" /s /v Name')
 
 
-def guids(rows: Iterable[str]) -> dict[str, str]:
-    """The ids of adapters by name, out of the answer to `connection_names`."""
-    found: dict[str, str] = {}
+def guids(rows: Iterable[str]) -> dict[str, list[str]]:
+    """The ids of adapters by name, out of the answer to `connection_names`. One that is gone may
+    have the name of one that is there."""
+    found: dict[str, list[str]] = {}
     guid = ""
     for row in rows:
         if match := _KEY.match(row):
             guid = match[1]
         elif guid and (match := _NAMED.match(row)):
-            found[match[1].strip()] = guid
+            found.setdefault(match[1].strip(), []).append(guid)
             guid = ""
     return found
 
@@ -85,9 +87,12 @@ def active_interfaces() -> str:
 
 
 def named(rows: Iterable[str], names: Iterable[str]) -> list[str]:
-    """Those of the names that end a row: all columns before them are translated, or numbers."""
-    rows = [row.rstrip() for row in rows]
-    return [name for name in names if any(row.endswith(f"  {name}") for row in rows)]
+    """Those of the names that end a row: all columns before them are translated, or numbers. Of
+    two that do, the longer one: it holds the other."""
+    names = list(names)
+    ends = ([name for name in names if row.rstrip().endswith(f"  {name}")] for row in rows)
+    there = {max(found, key=len) for found in ends if found}
+    return [name for name in names if name in there]
 
 
 def enable(name: str, *, enabled: bool) -> str:

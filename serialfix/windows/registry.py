@@ -90,8 +90,11 @@ def value_exists(key: str, name: str) -> str:
 
 def export(key: str, file: str) -> str:
     """Write a key to a file in the guest; `/y` so that it never asks. The file's name is expanded
-    by cmd.exe."""
-    return line(f'reg export {typed_key(key)} "{file}" /y')
+    by cmd.exe, and is given last: a file that reg.exe began and could not end has another one."""
+    part, name = f"{file}.part", file.rpartition("\\")[2]
+    return line(
+        f'reg export {typed_key(key)} "{part}" /y & if not eRrorlevel 1 ren "{part}" {name}'
+    )
 
 
 def import_file(file: str) -> str:

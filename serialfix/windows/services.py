@@ -17,9 +17,11 @@ START = {0: "boot", 1: "system", 2: "auto", 3: "demand", 4: "disabled"}
 TYPE = {0x10: "own", 0x20: "share"}
 ALREADY_RUNNING = 1056
 NO_SUCH_SERVICE = 1060
+_BUFFER = 61_520
+"""Bytes for a list of services: EnumDependentServices takes no more than 64,000."""
 
 _STATE = re.compile(
-    r":\s*[1-7]\s+(STOPPED|START_PENDING|STOP_PENDING|RUNNING|CONTINUE_PENDING|PAUSE_PENDING|PAUSED)\b"
+    r"^\s[^:]*:\s*[1-7]\s+(STOPPED|START_PENDING|STOP_PENDING|RUNNING|CONTINUE_PENDING|PAUSE_PENDING|PAUSED)\b"
 )
 _NAME = re.compile(r"^\S[^:]*: *(\S.*?)\s*$")
 _PID = re.compile(r"^\s*PID\s*:\s*(\d+)\s*$")
@@ -42,9 +44,11 @@ def query_process(name: str) -> str:
 
 
 def dependents(name: str) -> str:
-    """Ask for the services that need this one, with their states; without a size sc.exe has room
-    for a few of them only, and fails with 234."""
-    return line(f"sc enumdepend {quoted(name)} 65536")
+    """Ask for the services that need this one, with their states.
+
+    The 1 kB that it takes by itself holds a handful of them; it shows what fits, and ends with 234.
+    """
+    return line(f"sc enumdepend {quoted(name)} {_BUFFER}")
 
 
 def configure(name: str, option: str, value: str) -> str:

@@ -375,6 +375,83 @@ def test_values_that_a_parameter_does_not_take(given: dict[str, str], words: str
     assert caught.value.exit_code == 2
 
 
+LINES = """schema: 1
+name: lines
+version: "1"
+title: Values in command lines
+restart: never
+parameters:
+  user: {example: bob, why: The account.}
+steps:
+  - id: it
+    why: w
+    STEP
+"""
+STEPS = (
+    "look: {command: 'net user \"${user}\"'}",
+    "command: {check: 'net user ${user}', run: ver, undo: ver}",
+    "command: {check: ver, run: 'net user ${user} /active:yes', no_undo: none}",
+    "command: {check: ver, run: ver, undo: 'powershell -Command \"Disable-X ${user}\"'}",
+    'account: {name: "${user}", enabled: true}',
+    'account: {name: bob, member_of: "${user}", member: true}',
+    'service: {name: "${user}", state: running}',
+    'firewall_rule: {rule: "${user}", enabled: true}',
+    'bcd: {entry: "{current}", element: safeboot, value: "${user}"}',
+)
+TRICKS = (
+    *('a" & del x', "a&del x", "a|b", "a>b", "a\nb", "a\r\nb", "%path%", "!x!", "a^", "a\\"),
+    *(
+        "/delete",
+        "a /delete",
+        "-Force",
+        "*",
+        "",
+        " ",
+        "$(x)",
+        "`x",
+        "a'b",
+        "a;b",
+        "\uff02",
+        "\u02ba",
+    ),
+    *("a\x00b", "a\u200bb", "a\u2028b"),
+)
+
+
+@pytest.mark.parametrize("step", STEPS[:4])
+@pytest.mark.parametrize("value", TRICKS)
+def test_a_value_never_becomes_syntax(step: str, value: str) -> None:
+    loaded = parse_playbook(LINES.replace("STEP", step), file="b.yaml")
+    assert bind(loaded, {"user": "Jürgen.2@acme"}).playbook
+    with pytest.raises(PlaybookError, match=r"lines with --set user: .* is ") as caught:
+        bind(loaded, {"user": value})
+    assert "b.yaml:" not in str(caught.value), "that text is not the one in the file"
+
+
+@pytest.mark.parametrize(
+    ("step", "value"),
+    [
+        *((4, value) for value in ("/delete", "*", "/active:no", 'a"b', "a\nb")),
+        *((5, value) for value in ("/delete", "a /delete", "*")),
+        *((6, value) for value in ("\\\\server", 'a"', "a/b")),
+        *((7, value) for value in ("a -Enabled", "a;b", "a|b", "*", "a\n")),
+        *((8, value) for value in ("/store", 'a" b')),
+    ],
+)
+def test_a_value_never_becomes_a_switch(step: int, value: str) -> None:
+    loaded = parse_playbook(LINES.replace("STEP", STEPS[step]))
+    assert bind(loaded, {"user": "minimal"}).playbook
+    with pytest.raises(PlaybookError, match="lines with --set user: "):
+        bind(loaded, {"user": value})
+
+
+def test_a_value_is_put_in_once() -> None:
+    """What it holds is no parameter again."""
+    text = ASKING.replace('pattern: "[a-z]+"', 'pattern: ".+"')
+    bound = bind(parse_playbook(text), {"user": "${port}"})
+    assert parse_playbook(bound.text).playbook.steps[0].why == "because of ${this} and ${port}"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [

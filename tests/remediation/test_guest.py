@@ -7,17 +7,20 @@ from functools import cache
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from wcwidth import wcwidth
 
 from serialfix.errors import CommandFailed, SerialfixError, Touched, UnsafeStep
 from serialfix.lab.console import width
-from serialfix.lab.faults import Faults
-from serialfix.lab.profiles import Language, Renderer, dword
+from serialfix.lab.disk import RCM
+from serialfix.lab.faults import Faults, ServiceFault
+from serialfix.lab.profiles import Language, Renderer, dword, install_service
 from serialfix.lab.registry import Registry
 from serialfix.model import Outcome, RegistryType, RegistryValue
 from serialfix.playbook.load import parse_playbook
+from serialfix.playbook.plan import Plan
 from serialfix.playbook.schema import Playbook
 from serialfix.record.journal import MemoryJournal, Record
 from serialfix.remediation.guest import GuestPatience
@@ -496,6 +499,158 @@ def test_blanks_at_the_end_of_a_former_text_come_back(renderer: Renderer) -> Non
     assert (done.slug, undone.slug) == ("ok", "ok")
     assert done.plan.steps[0].before == RegistryValue(RegistryType.SZ, "0  ")
     assert undone.after == done.before
+
+
+# --- services -----------------------------------------------------------------------------------
+
+
+def one_step(**step: Any) -> Playbook:
+    """A playbook of one step of any kind."""
+    text = {
+        **{"schema": 1, "name": "one", "version": "1", "title": "One step", "restart": "never"},
+        "steps": [{"id": "it", "why": "For tests.", **step}],
+    }
+    return parse_playbook(yaml.safe_dump(text, allow_unicode=True)).playbook
+
+
+RESTARTED = one_step(service={"name": "Base", "state": "running", "restart": True})
+
+
+def with_base(stage: Rig, *needing: str) -> set[str]:
+    """A service that others need; all run. The names of all that run."""
+    for name in ("Base", *needing):
+        install_service(
+            stage.guest.registry,
+            name,
+            display=f"{name}, the one with the rather long name of a service",
+            image=rf"C:\acme\{name}.exe",
+            needs=("Base",) if name != "Base" else (),
+        )
+        machine(stage).start_service(name)
+    return set(machine(stage).running)
+
+
+def machine(stage: Rig) -> Any:
+    sac = stage.guest._sac
+    assert sac is not None
+    return sac._machine
+
+
+def test_a_service_that_shares_its_process_restarts_once() -> None:
+    """Until Windows 10 1703 it is in the same svchost again, with the same process id."""
+
+    async def script(stage: Rig) -> Outing:
+        return await stage.apply()
+
+    step = one_step(service={"name": "Dnscache", "state": "running", "restart": True})
+    outing = scene("scraper", script, profile="ws2016", playbook=step)
+    assert outing.slug == "ok", outing.error
+    assert [words for words in outing.arguments if words[:2] == ("net", "stop")] == [
+        ("net", "stop", "dnscache", "/y")
+    ]
+
+
+def test_all_that_was_stopped_with_a_service_runs_again() -> None:
+    """More than the buffer of `sc enumdepend` holds by itself; with names that need quotes."""
+    names = ["Acme Agent", "ACME$ONE", "Größe", *(f"Needs{number}" for number in range(5))]
+
+    async def script(stage: Rig) -> tuple[Outing, set[str], set[str]]:
+        before = with_base(stage, *names)
+        return await stage.apply(), before, set(machine(stage).running)
+
+    outing, before, after = scene("conpty", script, playbook=RESTARTED)
+    assert outing.slug == "ok", outing.error
+    assert after == before
+
+
+def test_what_starts_slowly_is_waited_for() -> None:
+    faults = Faults(services={"A": ServiceFault(slow_start=20.0)})
+
+    async def script(stage: Rig) -> tuple[Outing, set[str], set[str]]:
+        before = with_base(stage, "A", "B")
+        return await stage.apply(), before, set(machine(stage).running)
+
+    outing, before, after = scene("conpty", script, playbook=RESTARTED, faults=faults)
+    assert outing.slug == "ok", outing.error
+    assert after == before
+
+
+def test_undo_starts_what_a_failed_restart_left_stopped() -> None:
+    async def script(stage: Rig) -> tuple[Outing, Outing, set[str], set[str]]:
+        before = with_base(stage, "Acme Agent", "B")
+        stage.guest.faults = Faults(services={"Base": ServiceFault(start_code=1053)})
+        failed = await stage.apply()
+        stage.guest.faults = Faults()
+        undone = await stage.apply(playbook=stage.way_back(failed))
+        return failed, undone, before, set(machine(stage).running)
+
+    failed, undone, before, after = scene("conpty", script, playbook=RESTARTED)
+    assert (failed.slug, undone.slug) == ("step.command_failed", "ok"), undone.error
+    assert after == before
+
+
+def test_a_service_that_ends_just_before_it_is_stopped_is_started_again() -> None:
+    """`net stop` ends with 2 then, as it does for one that it waited for in vain."""
+
+    async def script(stage: Rig) -> tuple[Outing, set[str], set[str]]:
+        before, scm = with_base(stage), machine(stage).scm
+        refusal = scm.stop_refusal
+
+        def crash(key: Any) -> int:
+            scm.end(key.name, 1067)
+            return int(refusal(key))
+
+        scm.stop_refusal = crash
+        return await stage.apply(), before, set(machine(stage).running)
+
+    outing, before, after = scene("conpty", script, playbook=RESTARTED)
+    assert outing.slug == "ok", outing.error
+    assert after == before
+
+
+# --- values that go unread ----------------------------------------------------------------------
+
+
+@both
+def test_nothing_is_deleted_without_a_whole_export(renderer: Renderer) -> None:
+    """Not even by a resumed run, which finds half a file."""
+    playbook = one_step(registry_removal={"key": RCM, "values": ["Certificate"]})
+
+    async def script(stage: Rig) -> tuple[Outing, Outing]:
+        failed = await stage.apply()
+        former = fold(failed.journal.records).former
+        return failed, await stage.apply(earlier=former)
+
+    for outing in scene(
+        renderer,
+        script,
+        playbook=playbook,
+        broken="licence-certificates",
+        faults=Faults(export_fails=True),
+    ):
+        assert outing.slug == "step.command_failed", outing.error
+        assert outing.after == outing.before
+        assert not [words for words in outing.writes if "delete" in words]
+
+
+@pytest.mark.parametrize("only_if_present", [True, False])
+def test_a_policy_that_went_while_the_plan_was_read_is_not_made(only_if_present: bool) -> None:
+    playbook = small({"value": "MaxIdleTime", "data": 7, "only_if_present": only_if_present})
+
+    async def script(stage: Rig) -> Outing:
+        async def decide(_plan: Plan) -> bool:
+            stage.guest.registry.delete(LST, "MaxIdleTime")
+            return True
+
+        stage.guest.registry.set(LST, "MaxIdleTime", dword(5))
+        return await stage.apply(decide=decide)
+
+    outing = scene("conpty", script, playbook=playbook)
+    if only_if_present:
+        assert outing.slug == "step.verify_mismatch"
+        assert outing.writes == []
+    else:
+        assert outing.slug == "ok", outing.error
 
 
 # --- any data -----------------------------------------------------------------------------------

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from serialfix.errors import UnsafeStep
 from serialfix.lab.profiles import LST, POL, dword
 from serialfix.model import RegistryType, RegistryValue
 from serialfix.playbook.load import dump_playbook, parse_playbook
-from serialfix.playbook.plan import Plan, make_plan, value_id
-from serialfix.playbook.schema import Playbook
+from serialfix.playbook.plan import Plan, Present, make_plan, value_id
+from serialfix.playbook.schema import Playbook, Step
 from serialfix.remediation.way_back import undo_playbook
 from tests.support.present import present
 from tests.support.rig import small
@@ -82,3 +84,31 @@ def test_a_value_with_any_other_character_can_be_put_back(text: str) -> None:
     step = next(step for step in undo(plan(former, None)).steps if step.id == "step-1")
     assert step.registry is not None
     assert step.registry.wanted == former
+
+
+def test_no_two_steps_have_one_id() -> None:
+    """A step may be put back by several, which get numbers; and a playbook may have them, too."""
+    service = {"name": "Base", "start": "disabled", "state": "stopped"}
+    long = "x" * 80
+    steps = [
+        {"id": name, "why": "For tests.", "service": {**service, "name": f"Base{number}"}}
+        for number, name in enumerate(("a", "a-2", long))
+    ]
+    playbook = small({"value": "MaxIdleTime", "data": 0}).model_copy(
+        update={"steps": tuple(Step.model_validate_json(json.dumps(step)) for step in steps)}
+    )
+    former = {
+        **{"start": "auto", "account": "LocalSystem", "type": "own", "state": "running"},
+        "dependents": ["Acme$1", "Acme 2"],
+    }
+    states = {step.id: former for step in playbook.steps}
+    back = undo_playbook(
+        playbook,
+        make_plan(playbook, Present(states)),
+        run_id="r1",
+        absent_keys=(),
+    )
+    assert back is not None
+    again = parse_playbook(dump_playbook(back)).playbook
+    assert len({step.id for step in again.steps}) == len(again.steps) == 9
+    assert again == back

@@ -18,3 +18,19 @@ def test_names_with_blanks_are_quoted() -> None:
     assert accounts.set_member("Remote Desktop Users", "a b", member=False) == (
         'net localgroup "Remote Desktop Users" "a b" /delete'
     )
+
+
+def test_a_comment_is_no_list_of_members() -> None:
+    rows = [
+        "Alias name  X",
+        "Comment  one",
+        "-----",
+        "bob",
+        "Members",
+        "",
+        "-------",
+        "al",
+        "done.",
+    ]
+    assert not accounts.is_member(rows, "bob")
+    assert accounts.is_member(rows, "al")

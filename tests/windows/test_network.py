@@ -25,4 +25,10 @@ def test_a_listener_is_told_by_its_addresses(row: str, up: bool) -> None:
 
 
 def test_line() -> None:
-    assert network.listeners(3389) == 'netstat -an | find ":3389 "'
+    assert network.listeners(3389) == 'netstat -an | find ":3389 " | find ":0 "'
+
+
+def test_a_name_that_is_the_end_of_another_is_not_there_with_it() -> None:
+    names = ["Ethernet", "My  Ethernet", "Ethernet 2", "2"]
+    assert network.named(["Enabled  Connected  Dedicated  My  Ethernet  "], names) == [names[1]]
+    assert network.named(["x  y  Ethernet 2", "x  y  Ethernet"], names) == [names[0], names[2]]

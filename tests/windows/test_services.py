@@ -72,3 +72,8 @@ def test_what_sc_config_could_not_put_back_has_no_word() -> None:
     assert services.start_word(None, None) == ""
     assert services.start_word(dword(2), dword(1)) == "delayed-auto"
     assert services.start_word(dword(9), None) == ""
+
+
+def test_what_a_service_is_called_is_not_its_state() -> None:
+    rows = ["SERVICE_NAME: A ", "DISPLAY_NAME: Gate: 4  RUNNING", "        STATE   : 1  STOPPED "]
+    assert services.states(rows) == {"A": "STOPPED"}

@@ -7,16 +7,16 @@ from typing import Self
 from pydantic import model_validator
 
 from serialfix.playbook.steps.wish import Ask, Reading, State, Wish, differing, unclear
-from serialfix.playbook.values import Name
+from serialfix.playbook.values import AccountName
 from serialfix.windows import accounts
 
 
 class AccountStep(Wish):
     """An account that is enabled or not, or is a member of a local group or not."""
 
-    name: Name
+    name: AccountName
     enabled: bool | None = None
-    member_of: Name | None = None
+    member_of: AccountName | None = None
     member: bool | None = None
 
     @model_validator(mode="after")

@@ -29,6 +29,8 @@ class BcdStep(Wish):
         if (self.state == "present") != (self.value is not None):
             raise ValueError("a present element needs a value, an absent one has none")
         if self.value is not None:
+            if self.value.startswith("/"):
+                raise ValueError(f"bcdedit would read {self.value} as a switch")
             bcd.english(self.element, self.value)
         return self
 

@@ -52,6 +52,8 @@ class CommandStep(Wish):
     def read(self) -> Reading:
         """`right` or `not right`."""
         answer = yield Ask(self.check, within=self.seconds)
+        if not answer.complete:  # it may be the exit code of a line with a key too many
+            answer = yield Ask(self.check, exit_code_only=True, within=self.seconds)
         return "right" if (answer.exit_code == 0) == (self.right_when == "zero") else "not right"
 
     def distance(self, state: State) -> int:
@@ -119,6 +121,10 @@ class LookStep(Wish):
             answer = yield Ask(self.command, within=60.0 * self.minutes)
         except CommandFailed as error:
             return (f"not shown: {error}",)
+        if not answer.complete:
+            return (
+                'not shown: more than the screen holds; one command is shown whole: cmd /c "…"',
+            )
         rows = [row.rstrip() for row in answer.output]
         filled = [at for at, row in enumerate(rows) if row]
         return tuple(rows[filled[0] : filled[-1] + 1]) if filled else ()

@@ -25,6 +25,12 @@ class FirewallRuleStep(Wish):
     name: Name | None = None
     enabled: bool
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.name is not None and self.name.casefold() == "all":
+            raise ValueError("the name all stands for every rule there is")
+        return self
+
     @property
     def title(self) -> str:
         """`firewall rule RemoteDesktop-UserMode-In-TCP`."""

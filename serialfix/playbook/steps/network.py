@@ -75,9 +75,18 @@ class NetworkStep(Wish):
             if active.exit_code:
                 raise unclear(active, "the active network adapters are not shown")
             return {"interface": name, "enabled": bool(network.named(active.output, [name]))}
+        guid, *others = guids[name]
+        if others:
+            raise CommandFailed(
+                f"{self.title}: the guest knows {len(guids[name])} adapters of the name {name}, "
+                "and does not say which of them is there",
+                screen="\n".join(answer.output),
+                remedy="Nothing was typed. Rename it, or remove the hidden ones in the Device "
+                "Manager.",
+            )
         return {
             "interface": name,
-            **(yield from self._addresses(network.interface_key(guids[name]))),
+            **(yield from self._addresses(network.interface_key(guid))),
         }
 
     def _addresses(self, key: str) -> Any:

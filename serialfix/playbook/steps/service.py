@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -17,7 +18,7 @@ from serialfix.playbook.steps.wish import (
     differing,
     unclear,
 )
-from serialfix.playbook.values import Model, Sentence, Slug
+from serialfix.playbook.values import Model, Sentence, ServiceName, Slug
 from serialfix.windows import services
 
 
@@ -26,6 +27,10 @@ Kind = Literal["own", "share"]
 
 _OPTIONS = {"start": "start", "account": "obj", "type": "type"}
 _BUILT_IN = ("LocalSystem", r"NT AUTHORITY\LocalService", r"NT AUTHORITY\NetworkService")
+_ENDS_AS = {
+    **dict.fromkeys(("running", "start_pending", "continue_pending"), "running"),
+    **dict.fromkeys(("stopped", "stop_pending"), "stopped"),
+}
 _ON_THE_WAY = ("start_pending", "stop_pending", "continue_pending", "pause_pending")
 
 
@@ -79,7 +84,7 @@ class StartFailure(Model):
 class ServiceStep(Wish):
     """A service with these settings, in this state."""
 
-    name: Slug
+    name: ServiceName
     start: Start | None = None
     start_accepts: Annotated[
         tuple[Start, ...], Field(description="Start types that are left as they are.")
@@ -180,17 +185,24 @@ class ServiceStep(Wish):
     def _dependents(self) -> Any:
         answer = yield Ask(services.dependents(self.name))
         if answer.exit_code:
-            raise unclear(answer, f"the services that need {self.name} are not shown")
+            raise unclear(answer, f"which services need {self.name} is not shown")
         states = services.states(answer.output)
-        return {"dependents": sorted(name for name, state in states.items() if state == "RUNNING")}
+
+        def those(wanted: str) -> list[str]:
+            return sorted(name for name, state in states.items() if state == wanted)
+
+        return {"dependents": those("RUNNING"), "starting": those("START_PENDING")}
 
     def accepts(self, exit_code: int) -> bool:
         """Also that it runs already."""
         return exit_code in (0, services.ALREADY_RUNNING)
 
     def pending(self, state: State) -> bool:
-        """Starting or stopping."""
-        return isinstance(state, dict) and state.get("state") in _ON_THE_WAY
+        """Starting or stopping; or what was stopped with it still starts."""
+        if not isinstance(state, dict):
+            return False
+        coming = set(self._missing(state)) & set(state.get("starting", ()))
+        return state.get("state") in _ON_THE_WAY or bool(coming)
 
     def distance(self, state: State) -> int:
         """Settings, state and dependents that differ; a restart that is still to come counts more
@@ -226,7 +238,7 @@ class ServiceStep(Wish):
                 return services.configure(self.name, option, self._settings[name])
         if self._old_process(state) and state["state"] == "running":
             return services.stop(self.name)
-        if self.state == "stopped" or self.pending(state):
+        if self.state == "stopped" or state["state"] in _ON_THE_WAY:
             return services.stop(self.name)
         if state["state"] == self.state:
             return services.start(self._missing(state)[0])
@@ -238,28 +250,38 @@ class ServiceStep(Wish):
         if not (self.restart or restart) or not process:
             return self
         assert isinstance(former, dict)  # noqa: S101 - it has a process
-        back = {"former_process": process, "former_dependents": tuple(former["dependents"])}
+        back = {"former_process": process, "former_dependents": _needing(former)}
         return self.model_copy(update=back)
+
+    def seen(self, state: State) -> Self:
+        """Its old process has done with it once it is seen without: where services share one, the
+        restarted service is in the same process again (before Windows 10 1703)."""
+        if self.former_process is None or self._old_process(state):
+            return self
+        return self.model_copy(update={"former_process": None})
 
     def otherwise(self, state: State, exit_code: int) -> Wish | None:
         """The branch for the error that the service did not start with."""
         assert isinstance(state, dict)  # noqa: S101 - what it reads
+        settings = set(self._wrong(state)) & set(_OPTIONS)
+        if not settings and self.line(state) != services.start(self.name):
+            return None  # what failed was something else, and `net` has other exit codes
         branches = [each for each in self.start_failures if exit_code in each.codes]
-        if not branches:
+        if not branches or (settings and branches[0].set is not None):
             return None
-        if (settings := branches[0].set) is None:
+        if (change := branches[0].set) is None:
             raise CommandFailed(
                 f"the service {self.name} does not start, Windows error {exit_code}",
                 remedy=f"{branches[0].advice}",
             )
-        if "account" in settings.given and not _can_be_named(state["account"]):
+        if "account" in change.given and not _can_be_named(state["account"]):
             raise CommandFailed(
                 f"the service {self.name} does not start as {state['account']}, error {exit_code}",
                 remedy="Its password is not known here, so that account could not be put back. "
                 "Change the account by hand.",
             )
         others = tuple(each for each in self.start_failures if each is not branches[0])
-        return self.model_copy(update={**settings.given, "start_failures": others})
+        return self.model_copy(update={**change.given, "start_failures": others})
 
     def restoring(self, former: State) -> tuple[Wish, ...]:
         """The former settings, those that only a branch would change too, and the former state."""
@@ -276,8 +298,13 @@ class ServiceStep(Wish):
                 )
             settings.pop("account")
         state = former.get("state")
-        if state in ("running", "stopped"):
-            settings["state"] = state
+        if state is not None:
+            if state not in _ENDS_AS:
+                raise UnsafeStep(
+                    f"service {self.name} is {state}, which could not be put back",
+                    remedy="Nothing was changed. Let it go on (`sc continue`), or stop it.",
+                )
+            settings["state"] = state = _ENDS_AS[state]
         try:
             back = ServiceStep(
                 name=self.name,
@@ -289,10 +316,14 @@ class ServiceStep(Wish):
                 f"service {self.name}: what it is now could not be put back: {error}",
                 remedy="Change this service by hand.",
             ) from error
-        if self.state == "stopped" and state == "running":
-            also = (ServiceStep(name=name, state="running") for name in former["dependents"])
-            return (back, *also)
-        return (back,)
+        if state != "running" or not self._may_stop:
+            return (back,)
+        return (back, *(ServiceStep(name=name, state="running") for name in _needing(former)))
+
+
+def _needing(former: Mapping[str, Any]) -> tuple[str, ...]:
+    """The services that ran because of it, or were about to."""
+    return (*former["dependents"], *former.get("starting", ()))
 
 
 def _can_be_named(account: str) -> bool:

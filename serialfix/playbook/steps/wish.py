@@ -123,6 +123,10 @@ class Wish(Model):
         changes."""
         return self
 
+    def seen(self, state: State) -> Self:
+        """The wish once this state was seen on the way: what it does not have to reach any more."""
+        return self
+
     def otherwise(self, state: State, exit_code: int) -> Wish | None:
         """Another way when a line failed; None when there is none."""
         return None

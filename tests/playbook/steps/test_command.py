@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from serialfix.console.cmd import CommandResult
 from serialfix.playbook.steps.command import CommandStep, LookStep
+from serialfix.playbook.steps.wish import Ask
 from tests.playbook.steps.asked import read
 
 
@@ -20,6 +22,22 @@ def test_the_exit_code_of_the_check_decides() -> None:
     assert read(LOG, answers={"wevtutil": ("", 1)})[0] == "not right"
     assert [LOG.distance(state) for state in ("right", "not right")] == [0, 1]
     assert LOG.line("not right") == LOG.run
+
+
+def test_an_exit_code_that_may_be_of_another_line_is_asked_for_again() -> None:
+    reading = LOG.read()
+    first = next(reading)
+    assert isinstance(first, Ask)
+    again = reading.send(CommandResult(LOG.check, (), 0, complete=False))
+    assert again == Ask(LOG.check, exit_code_only=True, within=LOG.seconds)
+
+
+def test_a_look_of_which_the_screen_lost_a_part_says_so() -> None:
+    reading = LookStep(command="qwinsta | sort").read()
+    next(reading)
+    with pytest.raises(StopIteration) as ended:
+        reading.send(CommandResult("qwinsta | sort", (), 0, complete=False))
+    assert "not shown" in ended.value.value[0]
 
 
 def test_it_is_taken_back_and_taken_back_again() -> None:

@@ -98,3 +98,8 @@ def test_policies_of_the_same_profiles_override() -> None:
 def test_a_profile_step_says_something() -> None:
     with pytest.raises(ValueError, match="say enabled, inbound"):
         FirewallProfileStep()
+
+
+def test_netsh_takes_no_name_for_every_rule() -> None:
+    with pytest.raises(ValueError, match="every rule"):
+        FirewallRuleStep(rule="A", name="ALL", enabled=True)

@@ -64,6 +64,18 @@ def test_an_adapter_that_ip_does_not_use_is_disabled() -> None:
     assert back == NetworkStep(interface="Ethernet", enabled=False)
 
 
+def test_the_addresses_of_an_adapter_that_is_gone_are_not_taken_for_its() -> None:
+    """Hidden ones keep their names, which others may have been given since."""
+    names = NAMES.replace("Ethernet 2", "Ethernet")
+    answers = {"/v Name": (names, 0), "ipv4": (ACTIVE, 0), "show interface": (SHOWN, 0)}
+    with pytest.raises(CommandFailed, match="2 adapters of the name Ethernet"):
+        read(NetworkStep(dhcp=True), FIXED, answers)
+    assert read(NetworkStep(enabled=True), FIXED, answers)[0] == {
+        "interface": "Ethernet",
+        "enabled": False,
+    }
+
+
 @pytest.mark.parametrize(
     ("wish", "shown", "message"),
     [

@@ -75,7 +75,11 @@ def test_values_go_one_by_one_after_their_key_was_exported() -> None:
     found, _ = removal(both, MISSING)
     assert found == {"present": list(NAMES), "file": FILE, "exported": False}
     assert REMOVAL.distance(found) == 3
-    assert REMOVAL.line(found) == f'reg export "{KEY}" "{FILE}" /y'.replace("Curr", "CurR")
+    part, name = f"{FILE}.part", FILE.rpartition("\\")[2]
+    assert REMOVAL.line(found) == (
+        f'reg export "{KEY}" "{part}" /y'.replace("Curr", "CurR")
+        + f' & if not eRrorlevel 1 ren "{part}" {name}'
+    )
     found, _ = removal(both, OK)
     assert REMOVAL.distance(found) == 2
     assert "reg delete" in REMOVAL.line(found)

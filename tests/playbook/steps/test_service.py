@@ -135,6 +135,67 @@ def test_a_restart_is_proven_by_another_process() -> None:
     assert restarting.line(alone) == "sc start UmRdpService"
 
 
+def test_a_restart_in_a_shared_process_ends_once_the_service_was_seen_without_it() -> None:
+    """Before Windows 10 1703 a restarted service is in the same svchost again."""
+    one = wish(state="running", restart=True)
+    former = state_of(one)
+    restarting = one.prepared(former)
+    assert restarting.seen(former) == restarting
+    going = restarting.seen(state_of(one, CRASHED))
+    assert restarting.distance(former) == 3
+    assert going.distance(former) == 0
+
+
+def test_a_list_of_dependents_that_is_not_whole_is_not_believed() -> None:
+    answers = {"sc query": (RUNNING, 0), "enumdepend": (DEPENDENTS, 234)}
+    with pytest.raises(CommandFailed, match="which services need TermService"):
+        read(wish(state="stopped"), stored(), answers)
+
+
+def test_what_needs_it_and_still_starts_is_waited_for() -> None:
+    one = wish(state="running", restart=True)
+    former = state_of(one)
+    restarting = one.prepared(former).seen(state_of(one, CRASHED))
+    coming = DEPENDENTS.replace("4  RUNNING", "2  START_PENDING")
+    answers = {"sc query": (RUNNING.replace("1234", "1240"), 0), "enumdepend": (coming, 0)}
+    state, _ = read(one, stored(), answers)
+    assert (restarting.distance(state), restarting.pending(state)) == (1, True)
+    assert one.prepared(state).former_dependents == ("UmRdpService",)
+
+
+def test_the_way_back_of_a_restart_has_what_was_stopped_with_it() -> None:
+    """The run may end between the stop and the start."""
+    one = wish(state="running", restart=True)
+    back, dependent = one.restoring(state_of(one))
+    assert back == wish(state="running")
+    assert dependent == ServiceStep(name="UmRdpService", state="running")
+
+
+@pytest.mark.parametrize(
+    ("state", "back"),
+    [("2  START_PENDING", "running"), ("3  STOP_PENDING", "stopped"), ("7  PAUSED", None)],
+)
+def test_a_state_that_cannot_be_put_back_is_not_left(state: str, back: str | None) -> None:
+    one = wish(start="disabled", state="stopped")
+    former = state_of(one, RUNNING.replace("4  RUNNING", state))
+    if back is None:
+        with pytest.raises(UnsafeStep, match="is paused"):
+            one.restoring(former)
+    else:
+        assert one.restoring(former)[0] == wish(start="demand", state=back)
+
+
+@pytest.mark.parametrize("name", ["MSSQL$SQLEXPRESS", "Größe 東", "a.b-c_d"])
+def test_names_as_windows_allows_them(name: str) -> None:
+    assert ServiceStep(name=name, state="running").title == f"service {name}"
+
+
+@pytest.mark.parametrize("name", [r"\\server", "a/b", "", " a", 'a"b', "a\u200bb"])
+def test_names_that_sc_would_read_otherwise_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="name"):
+        ServiceStep(name=name, state="running")
+
+
 BRANCHES = (
     StartFailure(codes=(1058, 1077), set=ServiceSettings(start="demand")),
     StartFailure(codes=(1069,), set=ServiceSettings(account=r"NT AUTHORITY\NetworkService")),
@@ -153,6 +214,16 @@ def test_a_failed_start_has_branches() -> None:
         one.otherwise(found, 5)
     assert caught.value.remedy == "Trace it."
     assert one.otherwise(found, 2) is None
+
+
+def test_the_branches_are_for_the_start_alone() -> None:
+    """But for advice, when a setting is refused; `net stop` has exit codes of its own."""
+    one = wish(start="auto", state="running", restart=True, start_failures=BRANCHES)
+    assert one.otherwise(state_of(one), 1058) is None
+    with pytest.raises(CommandFailed, match="error 5"):
+        one.otherwise(state_of(one), 5)
+    former = state_of(one, start=2)
+    assert one.prepared(former).otherwise(former, 5) is None
 
 
 def test_an_account_with_a_password_is_not_taken_from_a_service() -> None:
