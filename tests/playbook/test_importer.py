@@ -565,3 +565,12 @@ def test_what_contradicts_itself_is_told() -> None:
     result = import_article(f"# A\n\n{text}", source="a.md", name="a")
     (unknown,) = result.unknown
     assert (unknown.line, unknown.note) == (4, "line 3 wants it otherwise")
+
+
+def test_a_program_that_nobody_knows_is_listed_wherever_it_stands() -> None:
+    text = "# T\n\nDo:\n\n    sc start Dhcp\n\nThen:\n\n    frobnicate /all\n\nOr `acmectl -x` there.\n"
+    unknown = import_article(text, source="a.md", name="a").unknown
+    assert [(each.line, each.text) for each in unknown] == [
+        (9, "frobnicate /all"),
+        (11, "acmectl -x"),
+    ]
