@@ -568,7 +568,7 @@ def test_what_contradicts_itself_is_told() -> None:
 
 
 def test_a_program_that_nobody_knows_is_listed_wherever_it_stands() -> None:
-    text = "# T\n\nDo:\n\n    sc start Dhcp\n\nThen:\n\n    frobnicate /all\n\nOr `acmectl -x` there.\n"
+    text = "# T\n\nDo:\n\n    sc start Dhcp\n\nThen:\n\n    frobnicate /all\n\nOr `acmectl -x`.\n"
     unknown = import_article(text, source="a.md", name="a").unknown
     assert [(each.line, each.text) for each in unknown] == [
         (9, "frobnicate /all"),
