@@ -7,6 +7,7 @@ article's language is known here.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ _FENCE = re.compile(r"^\s*(?P<quoted>>\s*)*(?P<mark>`{3,}|~{3,})\s*(?P<label>[\w
 _QUOTED = re.compile(r"^\s*>[\s>]*")
 _SHAPE = re.compile(r"[A-Za-z][\w.-]*\s+(?:/\w|--?[A-Za-z])[\w:=]*(?=\s|$)", re.ASCII)
 """A program nobody knows here, with a switch: it is told, and not left out."""
+_ENTITY = re.compile(r"&(?:amp|quot|lt|gt|apos|nbsp|#\d{1,5}|#[xX][0-9a-fA-F]{1,4});")
 _HEADING = re.compile(r"^(?P<level>#{1,6})\s+(?P<text>.*?)\s*#*$")
 _ITEM = re.compile(r"^\s*(?:(?P<number>\d{1,3})[.)]|[-*+\u2022])\s+(?P<text>.*)$")
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
@@ -85,7 +87,7 @@ class Command:
     alone: bool = True
     """Nothing else stands on its line."""
     literal: bool = True
-    """The article has these very letters: no mark of the table is left out."""
+    """The article has these very letters: none is written as tables and HTML write it."""
 
     @property
     def recognised(self) -> bool:
@@ -153,6 +155,8 @@ class _Reader:
         """The lead has introduced no command yet."""
         self.block = 0
         self.last_code = -1
+        self.decoded: set[int] = set()
+        """Rows that had letters written as HTML writes them."""
 
     def read(self) -> Article:
         at = self._front_matter()
@@ -178,6 +182,9 @@ class _Reader:
         row = self.rows[at]
         if fence := _FENCE.match(row):
             return self._fenced(at, fence)
+        if (read := _ENTITY.sub(lambda found: html.unescape(found[0]), row)) != row:
+            row = self.rows[at] = read
+            self.decoded.add(at)
         if not row.strip():
             return at + 1
         if heading := _HEADING.match(row):
@@ -330,6 +337,7 @@ class _Reader:
         literal: bool = True,
     ) -> None:
         section = len(self.article.headings) - 1
+        literal = literal and at not in self.decoded
         self.article.commands.append(
             Command(
                 *(text, at + 1, column + 1, section, self.block, self.lead, label),
