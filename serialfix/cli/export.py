@@ -34,11 +34,14 @@ def export(
         bool, typer.Option("--partial", help="Leave out, and list, what the format cannot carry.")
     ] = False,
     set_: o.Set = None,
+    yes: o.Yes = False,
 ) -> None:
     """Write a playbook as a .reg file, a batch file, a PowerShell script or Ansible tasks."""
     from serialfix.playbook.export import export as write
     from serialfix.playbook.load import bind, find_playbook
 
+    if file is not None and file.is_file() and not yes:
+        raise ConfigError(f"{file} exists; it is not overwritten", remedy="--yes replaces it.")
     loaded = bind(find_playbook(name), o.settings(set_))
     exported = write(loaded.playbook, form, partial=partial)
     for left in exported.left_out:

@@ -62,16 +62,22 @@ def import_(article: Article, output: Target = None, name: Name = None, yes: o.Y
     return 2 if any(each.rule.severity is Severity.ERROR for each in found) else 0
 
 
+def _wrapped(row: str) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(row, 79, subsequent_indent="  ", break_on_hyphens=False)
+
+
 def _account(imported: Imported) -> list[str]:
     """What became of the article, line by line."""
-    from serialfix.playbook.imported import Fate
+    from serialfix.playbook.imported import Fate, grouped
 
     playbook = imported.playbook.playbook
     count = len(playbook.steps)
     rows = [f"{playbook.name}: {count} step{'s' * (count != 1)}, restart {playbook.restart}"]
-    for repair in imported.repairs:
-        rule = f"{repair.rule.id} " if repair.rule else ""
-        rows.append(f"line {repair.line}: repaired: {rule}{repair.message}")
+    for what, lines, count in grouped(imported.repairs):
+        times = f", {count} times" if count > 1 else ""
+        rows += _wrapped(f"repaired: {what}{times}: {lines}")
     offline = sum(entry.fate is Fate.OFFLINE for entry in imported.entries)
     if offline:
         rows.append(f"{offline} commands are for the disk of a VM that is off: {imported.compared}")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from serialfix.playbook.rules import Finding
 
 
+_LARGEST, _LONGEST = 1024 * 1024, 16 * 1024
+"""Bytes of a file, and characters of a line, that are read; cmd.exe takes lines of 8,191."""
 Files = Annotated[
     list[str] | None,
     typer.Argument(
@@ -99,11 +101,19 @@ def _paths(names: list[str]) -> Iterable[Path]:
 
 
 def read_text(path: Path) -> str:
-    """The text as it is, with its line ends."""
+    """The text as it is, with its line ends. Raises PlaybookError for what no person has written:
+    the rules look at each word of a line, and would do so for hours."""
     from serialfix.errors import PlaybookError
 
     try:
-        return path.read_bytes().decode("utf-8")
+        content = path.read_bytes()
+        if len(content) > _LARGEST:
+            raise PlaybookError(
+                f"larger than {_LARGEST // 1024} KiB: no list of commands and no article",
+                file=str(path),
+                remedy="Give the part of it that has the commands.",
+            )
+        text = content.decode("utf-8")
     except OSError as error:
         raise PlaybookError(f"cannot be read: {error.strerror or error}", file=str(path)) from error
     except UnicodeDecodeError as error:
@@ -111,6 +121,16 @@ def read_text(path: Path) -> str:
         raise PlaybookError(
             "not UTF-8", file=str(path), line=line, column=1, remedy="Save it as UTF-8."
         ) from error
+    for number, row in enumerate(text.splitlines(), 1):
+        if len(row) > _LONGEST:
+            raise PlaybookError(
+                f"a line of {len(row)} characters: no shell takes that, and no person reads it",
+                file=str(path),
+                line=number,
+                column=_LONGEST + 1,
+                remedy=f"Break it; {_LONGEST} characters are read.",
+            )
+    return text
 
 
 def write_text(path: Path, text: str) -> None:

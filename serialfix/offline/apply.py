@@ -98,6 +98,8 @@ def apply(
         )
     if missing := [OPTIONS[hive] for hive in needed if hive not in paths]:
         raise ConfigError(f"{loaded.playbook.name} needs {' and '.join(missing)}")
+    if len({path.resolve() for path in paths.values()}) < len(paths):
+        raise ConfigError(f"{' and '.join(OPTIONS[hive] for hive in paths)} name the same file")
     with ExitStack() as stack:
         files = {
             kind: stack.enter_context(HiveFile(path, kind, write=not check))
@@ -293,8 +295,10 @@ def _read_backup(backup: Path) -> tuple[dict[str, Any], bytes]:
         raise unusable(backup, error) from error
     except ValueError as error:
         raise ConfigError(f"{note_of(backup)} is no note: {error}", remedy=remedy) from error
-    if not isinstance(note, dict) or note.get("schema") != NOTE_SCHEMA:
+    told = note if isinstance(note, dict) else {}
+    whole = all(isinstance(told.get(name), str) for name in ("hive", "sha256", "sha256_after"))
+    if told.get("schema") != NOTE_SCHEMA or not whole or told["hive"] not in OPTIONS:
         raise ConfigError(f"{note_of(backup)} is no note of a backup", remedy=remedy)
-    if hashlib.sha256(content).hexdigest() != note["sha256"]:
+    if hashlib.sha256(content).hexdigest() != told["sha256"]:
         raise HiveRefused(f"{backup} is not the file any more that was kept", remedy=remedy)
-    return note, content
+    return told, content

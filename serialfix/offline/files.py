@@ -50,9 +50,15 @@ class HiveFile:
         path = path.resolve()  # a link stays one: what it leads to is replaced
         self.path = path
         self._copy: Path | None = None
+        self._made: tuple[Path, ...] = ()
         if not path.exists():
             raise ConfigError(
                 f"{path} does not exist",
+                remedy="Give the file in Windows/System32/config of the attached disk.",
+            )
+        if not path.is_file():  # a pipe is waited for, and a device has no end
+            raise ConfigError(
+                f"{path} is not a file",
                 remedy="Give the file in Windows/System32/config of the attached disk.",
             )
         try:
@@ -91,10 +97,12 @@ class HiveFile:
         self.close()
 
     def close(self) -> None:
-        """Let the file go."""
-        if self._copy is not None:
-            with suppress(OSError):
-                self._copy.unlink(missing_ok=True)
+        """Let the file go. What was made for a change that did not come is taken away: on a disk
+        that is full it would be in the way of the next try."""
+        if self._copy is not None and self._copy.exists():
+            for left in (self._copy, *self._made):
+                with suppress(OSError):
+                    left.unlink(missing_ok=True)
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -111,6 +119,11 @@ class HiveFile:
         """
         backup = self.path.with_name(f"{self.path.name}{MARK}{stamp}")
         self._copy = backup.with_name(f"{backup.name}.new")
+        self._made = tuple(
+            each.with_name(f"{each.name}{part}")
+            for each in (backup, note_of(backup))
+            for part in ("", ".part")
+        )
         try:
             self._clear_up()
             _write(self._copy, self.content)

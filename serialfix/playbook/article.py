@@ -7,8 +7,9 @@ article's language is known here.
 
 from __future__ import annotations
 
+import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from serialfix.playbook.commandline import (
@@ -31,18 +32,25 @@ _BY_THEMSELVES = ("restart", "exit", "regedit", "diskpart", "ipconfig", "systemi
 """Single words that are commands when they stand in code within a sentence."""
 _NEED_MORE = ("reg", "sc", "net", "netsh", "netdom", "wevtutil", "icacls", "takeown")
 """Programs whose verb alone does nothing."""
-_FENCE = re.compile(r"^\s*(?:>\s*)?(?P<mark>`{3,}|~{3,})\s*(?P<label>[\w-]*)")
+_FENCE = re.compile(r"^\s*(?P<quoted>>\s*)*(?P<mark>`{3,}|~{3,})\s*(?P<label>[\w-]*)")
+_QUOTED = re.compile(r"^\s*>[\s>]*")
+_SHAPE = re.compile(r"[A-Za-z][\w.-]*\s+(?:/\w|--?[A-Za-z])[\w:=]*(?=\s|$)", re.ASCII)
+"""A program nobody knows here, with a switch: it is told, and not left out."""
+_ENTITY = re.compile(r"&(?:amp|quot|lt|gt|apos|nbsp|#\d{1,5}|#[xX][0-9a-fA-F]{1,4});")
 _HEADING = re.compile(r"^(?P<level>#{1,6})\s+(?P<text>.*?)\s*#*$")
 _ITEM = re.compile(r"^\s*(?:(?P<number>\d{1,3})[.)]|[-*+\u2022])\s+(?P<text>.*)$")
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
-_MASKED = re.compile(r"\]\([^)]*\)|<https?:[^>]*>|https?://\S+|<a name=[^>]*></a>|!\[[^\]]*\]")
+_MASKED = re.compile(
+    r"\]\([^)\n]{0,2000}\)|</?(?:code|pre|kbd|tt|b|i|em|strong|p|li|td|th)\b[^<>]*>"
+    r"|<https?:[^>]*>|https?://\S+|<a name=[^>]*></a>|!\[[^\]]*\]"
+)
 _NAME = r"[^\s*`\"<>,;|]"
 _KEY = re.compile(
     r"(?<![\w\\])(?:HKLM|HKU|HKCU|HKCR|HKEY_[A-Z_]+):?\\(?:[^*`\"<>,;|\n]*\\)?"
     rf"{_NAME}+(?: [A-Z]{_NAME}*)*"
 )
 _MARKUP = (
-    (re.compile(r"<a name=[^>]*></a>|<br\s*/?>"), ""),
+    (re.compile(r"<a name=[^>]*></a>|<br\s*/?>|</?(?:code|pre|kbd|tt)\b[^<>]*>"), ""),
     (re.compile(r"!\[[^\]]*\]\([^)]*\)"), ""),
     (re.compile(r"\[([^\]]*)\]\([^)]*\)"), r"\1"),
     (re.compile(r"(?<![\w\\])[*_]{1,3}(?=\S)|(?<=\S)[*_]{1,3}(?!\w)"), ""),
@@ -78,6 +86,8 @@ class Command:
     """How many lines of the article it takes."""
     alone: bool = True
     """Nothing else stands on its line."""
+    literal: bool = True
+    """The article has these very letters: none is written as tables and HTML write it."""
 
     @property
     def recognised(self) -> bool:
@@ -123,6 +133,19 @@ def unmarked(text: str) -> str:
     return text.strip()
 
 
+def _is_table(row: str) -> bool:
+    return row.lstrip().startswith("|")
+
+
+def _beside(row: str, found: Sequence[tuple[int, int, bool, bool]]) -> str:
+    """What the cells of a table's row say beside those with commands."""
+    said = []
+    for cell in re.finditer(r"(?:[^|\\]|\\.)+", row):
+        if not any(cell.start() < end and start < cell.end() for start, end, _, _ in found):
+            said.append(cell[0].strip())
+    return " ".join(text for text in said if re.search(r"\w", text))
+
+
 class _Reader:
     def __init__(self, text: str) -> None:
         self.rows = text.removeprefix("\ufeff").splitlines()
@@ -132,6 +155,8 @@ class _Reader:
         """The lead has introduced no command yet."""
         self.block = 0
         self.last_code = -1
+        self.decoded: set[int] = set()
+        """Rows that had letters written as HTML writes them."""
 
     def read(self) -> Article:
         at = self._front_matter()
@@ -157,6 +182,9 @@ class _Reader:
         row = self.rows[at]
         if fence := _FENCE.match(row):
             return self._fenced(at, fence)
+        if (read := _ENTITY.sub(lambda found: html.unescape(found[0]), row)) != row:
+            row = self.rows[at] = read
+            self.decoded.add(at)
         if not row.strip():
             return at + 1
         if heading := _HEADING.match(row):
@@ -172,7 +200,7 @@ class _Reader:
         return at + 1
 
     def _is_code(self, text: str, at: int) -> bool:
-        if is_command(text) and self._believed(text):
+        if (is_command(text) and self._believed(text)) or _SHAPE.match(text):
             return True
         touches = self.last_code == at - 1 or (
             at + 1 < len(self.rows)
@@ -191,7 +219,9 @@ class _Reader:
             return True
         words = text.split()
         return is_command(text) and (
-            len(words) == 1 or re.match(r"[/\"'%\\{<|.-]|\w:", words[1]) is not None
+            len(words) == 1
+            or re.match(r"[/\"'%\\{<|.-]|\w:", words[1]) is not None
+            or re.search(r"\s/[A-Za-z?]{1,3}(?=[\s:]|$)", text) is not None
         )
 
     def _heading(self, level: int, text: str, at: int) -> None:
@@ -209,6 +239,8 @@ class _Reader:
         at += 1
         while at < len(self.rows):
             row = self.rows[at]
+            if fence["quoted"]:  # the quote's own marks are no part of the code
+                row = self.rows[at] = _QUOTED.sub(lambda found: " " * len(found[0]), row)
             if row.strip().startswith(fence["mark"]) and not row.strip().strip(fence["mark"][0]):
                 break
             if row.strip():
@@ -238,10 +270,17 @@ class _Reader:
         said = row
         if found and not row[found[-1][1] :].strip():  # it introduces the command at its end
             said = row[: found[-1][0]]
+        if _is_table(row):
+            said = _beside(row, found)
         said = unmarked(_ITEM.sub(r"\g<text>", said.lstrip("> \t")))
         if not item and said.isascii() and " " not in said:
             pass  # a stray word introduces nothing
-        elif item or self.fresh is False or (at and not self.rows[at - 1].strip()):
+        elif (
+            item
+            or (found and said and _is_table(row))
+            or self.fresh is False
+            or (at and not self.rows[at - 1].strip())
+        ):
             self.lead = said
         elif said:
             self.lead = f"{self.lead} {said}".strip()
@@ -250,7 +289,9 @@ class _Reader:
             self.article.paragraphs.setdefault(len(self.article.headings) - 1, said)
         self.block += 1
         for start, end, code, whole in found:
-            self._add(row[start:end], at, start, code=code, alone=whole)
+            text = row[start:end].replace("\\|", "|") if _is_table(row) else row[start:end]
+            literal = text == row[start:end]
+            self._add(text, at, start, code=code, alone=whole, literal=literal)
         for start, end, _, _ in found:
             row = row[:start] + "\n" * (end - start) + row[end:]
         for key in _KEY.finditer(row):
@@ -267,14 +308,14 @@ class _Reader:
             words = text.split()
             start = span.start(2) + len(text) - len(text.lstrip())
             by_itself = text.strip().lower() in _BY_THEMSELVES
-            if is_command(text) and (len(words) > 1 or by_itself or CMDLET.match(text)):
+            if _SHAPE.match(text.strip()) or (
+                is_command(text) and (len(words) > 1 or by_itself or CMDLET.match(text))
+            ):
                 yield start, span.start(2) + len(text.rstrip()), True, False
             else:
                 for begin, end in in_sentence(text):
                     yield span.start(2) + begin, span.start(2) + end, True, False
-        cells = (
-            r"[^|]+" if row.lstrip().startswith("|") else r"(?s).+"
-        )  # a pipe ends a table's cell
+        cells = r"[^|]+" if _is_table(row) else r"(?s).+"  # a pipe ends a table's cell
         for cell in re.finditer(cells, rest):
             for begin, end in in_sentence(plain(cell[0])):
                 whole = (
@@ -293,11 +334,14 @@ class _Reader:
         code: bool = True,
         rows: int = 1,
         alone: bool = True,
+        literal: bool = True,
     ) -> None:
         section = len(self.article.headings) - 1
+        literal = literal and at not in self.decoded
         self.article.commands.append(
             Command(
-                text, at + 1, column + 1, section, self.block, self.lead, label, code, rows, alone
+                *(text, at + 1, column + 1, section, self.block, self.lead, label),
+                *(code, rows, alone, literal),
             )
         )
         self.fresh = False

@@ -87,16 +87,23 @@ def written(data: Mapping[str, Any], entries: Sequence[Entry], source: str) -> s
 def description(title: str, source: str, repairs: Iterable[Repair], offline: Iterable[str]) -> str:
     """What the playbook was made of, and how it differs from that."""
     rows = [f"Imported from {source}: {title}", ""]
-    lines: dict[str, list[int]] = {}
-    for repair in repairs:
-        name = f"{repair.rule.id} {repair.rule.title}" if repair.rule else repair.message
-        lines.setdefault(name, []).append(repair.line)
-    rows.append("Repaired against the article:" if lines else "Nothing had to be repaired.")
-    rows += [f"- {what} ({_lines(where)})" for what, where in lines.items()]
+    done = list(repairs)
+    rows.append("Repaired against the article:" if done else "Nothing had to be repaired.")
+    rows += [f"- {what} ({lines})" for what, lines, _ in grouped(done)]
     if said := list(offline):
         rows += ["", f"The article's offline part, corrected, {said[0]}"]
         rows += [f"- {each}" for each in said[1:]]
     return "".join(f"{_wrapped(row)}\n" for row in rows)
+
+
+def grouped(repairs: Iterable[Repair]) -> Iterator[tuple[str, str, int]]:
+    """What was repaired, rule by rule: its title, the lines, and how often."""
+    lines: dict[str, list[int]] = {}
+    for repair in repairs:
+        name = f"{repair.rule.id} {repair.rule.title}" if repair.rule else repair.message
+        lines.setdefault(name, []).append(repair.line)
+    for name, where in lines.items():
+        yield name, _lines(where), len(where)
 
 
 def _left(entries: Sequence[Entry], source: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from serialfix.playbook.article import Command, read_article
 from serialfix.playbook.commandline import (
     PROMPT,
     CommandLine,
+    Part,
     Shell,
     is_command,
     plain,
@@ -106,15 +107,41 @@ def _commands(text: str, kind: Kind) -> Iterator[Finding]:
         if command.mention:
             continue
         line = CommandLine(command.text, shell, batch=kind == "batch")
+        yield from (
+            finding
+            for finding in _line_findings(command, line)
+            if finding.rule.name != "policy-planted" or not _asked_before(line, seen)
+        )
         seen.append((command, line))
-        yield from _line_findings(command, line)
-    yield from list_findings(seen)
+    yield from list_findings(seen, _labels(text) if kind == "batch" else ())
+
+
+def _asked_before(line: CommandLine, seen: Sequence[tuple[Command, CommandLine]]) -> bool:
+    """Whether a batch file has asked for the very value: it writes it only where it is."""
+
+    def place(part: Part) -> tuple[str, str]:
+        name = part.value("/v")
+        return part.words[2].low, name.low if name else ""
+
+    wanted = [place(part) for part in line.parts if len(part.words) > 2]
+    return line.batch and any(
+        part.program == "reg" and part.verb == "query" and place(part) in wanted
+        for _, before in seen
+        for part in before.parts
+        if len(part.words) > 2
+    )
+
+
+def _labels(text: str) -> list[int]:
+    """The lines of a batch file that it jumps to, or calls."""
+    rows = enumerate(text.splitlines(), 1)
+    return [number for number, row in rows if re.match(r"\s*:[^:]", row)]
 
 
 def _line_findings(command: Command, line: CommandLine) -> Iterator[Finding]:
     for rule, hit in hits(line):
         fix = hit.fix
-        if command.rows > 1 or (fix == "\n" and not command.alone):
+        if command.rows > 1 or not command.literal or (fix == "\n" and not command.alone):
             fix = None
         if fix == "\n":
             fix += " " * (command.column - 1)

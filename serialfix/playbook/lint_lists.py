@@ -32,21 +32,34 @@ NO_FOLDER = Rule(
 LIST_RULES = (NOT_UNLOADED, AFTER_UNLOAD, NO_FOLDER)
 
 _HIVE = re.compile(r"(?i)\b(HKLM|HKU|HKEY_LOCAL_MACHINE|HKEY_USERS)\\([A-Za-z_]\w*)")
+_SAID = re.compile(r"(?i)\becho\s.*")
 _MADE = re.compile(r"(?i)^\s*(?:md|mkdir|new-item)\s+(?:-\w+\s+)*\"?([A-Z]:\\[^\"\s]+)")
 _TO = re.compile(r"(?i)>\s*\"?([A-Z]:\\[^\"\s]+)\\[^\\\"\s]+")
 
 
-def list_findings(lines: Sequence[tuple[Command, CommandLine]]) -> Iterator[Finding]:
-    """What is wrong with these commands as a whole."""
+def list_findings(
+    lines: Sequence[tuple[Command, CommandLine]], labels: Sequence[int] = ()
+) -> Iterator[Finding]:
+    """What is wrong with these commands as a whole.
+
+    A batch file gets to the lines of its `labels` from elsewhere: behind one, nobody knows what
+    was done before.
+    """
     loaded: dict[str, tuple[Command, bool]] = {}
     gone: set[str] = set()
+    unloaded: set[str] = set()
     made: set[str] = set()
+    ahead = sorted(labels)
     for command, line in lines:
+        while ahead and ahead[0] < command.line:
+            del ahead[0]
+            gone.clear()
+            loaded = {hive: (where, False) for hive, (where, _) in loaded.items()}
         text = plain(line.text)
         verb = line.first.verb if line.first.program == "reg" else ""
         hives = {
             found[2].upper()
-            for found in _HIVE.finditer(text)
+            for found in _HIVE.finditer(_SAID.sub("", text))
             if known.loaded_hive(found[0])
             or found[2].upper() in {*loaded, *gone}
             or verb in ("load", "unload")
@@ -62,6 +75,7 @@ def list_findings(lines: Sequence[tuple[Command, CommandLine]]) -> Iterator[Find
             elif verb == "unload":
                 loaded.pop(hive, None)
                 gone.add(hive)
+                unloaded.add(hive)
             elif hive in gone:
                 yield Finding(
                     AFTER_UNLOAD, command.line, command.column, f"{hive} was unloaded before"
@@ -79,6 +93,8 @@ def list_findings(lines: Sequence[tuple[Command, CommandLine]]) -> Iterator[Find
                     NO_FOLDER, command.line, column, f"nothing makes the folder {found[1]}"
                 )
     for hive, (command, _) in loaded.items():
+        if labels and hive in unloaded:
+            continue
         yield Finding(
             NOT_UNLOADED, command.line, command.column, f"{hive} is not unloaded behind this"
         )

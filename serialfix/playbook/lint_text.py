@@ -33,6 +33,11 @@ PLACEHOLDER = re.compile(
 _QUOTES_NEEDED = re.compile(r"[\s&|<>()^;,=%!]|^$")
 _NAMED = re.compile(r"(?i)-(?:path|literalpath|name|displayname|service\w*|providername|logname)$")
 _NO_NAMES = ("echo", "find", "findstr", "for", "rem", "if", "set", "type", "wmic")
+_RUN_OTHERS = (
+    *("for", "echo", "rem", "if", "start", "call", "cmd", "powershell"),
+    *("forfiles", "psexec", "psexec64", "runas", "schtasks", "winrs"),
+)
+"""Programs whose arguments are another command, as they should be."""
 _GAPPED = re.compile(r"(?:[0-9a-fA-F]{2}[\s,:-]+)+[0-9a-fA-F]{2}")
 _NUMBERS = ("reg_dword", "reg_qword", "reg_dword_big_endian")
 
@@ -251,7 +256,7 @@ def _two_commands(line: CommandLine) -> Iterator[Hit]:
     text = plain(line.text)
     for part in line.parts:
         words = part.words
-        if part.program in ("for", "echo", "rem", "if", "start", "call", "cmd", "powershell"):
+        if part.program in _RUN_OTHERS:
             continue
         for before, word in pairwise(words[1:]):
             if word.quote or before.low in ("/c", "do", "-c", "-command", "/k", "/d", "/v"):

@@ -79,7 +79,7 @@ class _Listing:
         for hive in self.twin.hives:
             yield f'reg load {ROOTS[hive]} "{config}\\{hive}"'
             yield "if errorlevel 1 goto failed"
-        if self.sets:
+        if self.sets and "SYSTEM" in self.twin.hives:
             yield from ("", "reg query HKLM\\BROKENSYSTEM\\Select")
             yield batch.comment("write only to sets that Select names and that exist")
             for each in self.sets:

@@ -66,6 +66,8 @@ def _reg(part: Part) -> Iterator[Result]:
     key = part.words[2].text.rstrip("\\") if len(part.words) > 2 else ""
     name = part.value("/v")
     match part.verb:
+        case "add" | "delete" if part.has("/reg:32"):
+            yield Unknown("/reg:32 means the key that programs of 32 bits see")
         case "add" if name is not None:
             kind, data = part.value("/t"), part.value("/d")
             yield registry(

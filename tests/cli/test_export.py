@@ -57,3 +57,15 @@ def test_the_commands_for_a_recovery_vm(stage: Stage) -> None:
         code, _, err = stage.run(*show)
         assert code == 2
         assert "--control-sets takes numbers" in err
+
+
+def test_a_file_is_not_replaced_unasked(stage: Stage, tmp_path: Path) -> None:
+    file = tmp_path / "fix.cmd"
+    file.write_text("mine")
+    command = ("playbook", "export", "rdp-reset", "--format", "cmd", "-o", str(file))
+    code, _, err = stage.run(*command)
+    assert code == 2
+    assert "--yes replaces it" in err
+    assert file.read_text() == "mine"
+    assert stage.run(*command, "--yes")[0] == 0
+    assert "MaxInstanceCount" in file.read_text()

@@ -18,7 +18,7 @@ def test_an_article_becomes_a_file_that_loads(stage: Stage, tmp_path: Path) -> N
     playbook = load_playbook(target).playbook
     assert (playbook.name, len(playbook.steps)) == ("my-fix", 4)
     assert "my-fix: 4 steps, restart if_changed" in err
-    assert "line 19: repaired: SF040 " in err
+    assert "repaired: SF040 A command that waits for an answer" in err
     assert "line 33: not understood: netdom remove " in err
     assert "line 39: no step: " in err
     assert stage.run("playbook", "lint", str(target))[0] == 0
@@ -56,3 +56,11 @@ def test_what_cannot_be_imported_says_why(stage: Stage, tmp_path: Path) -> None:
     assert stage.run("playbook", "import", str(tmp_path / "none.md"))[0] == 2
     article = str(ARTICLES / "static-ip.ja.md")
     assert stage.run("playbook", "import", article, "--name", "no such name")[0] == 2
+
+
+def test_what_was_repaired_is_told_rule_by_rule(stage: Stage) -> None:
+    article = str(ARTICLES / "rdp-disconnects-frequently.fr.md")
+    rows = stage.run("playbook", "import", article)[2].splitlines()
+    assert sum(row.startswith("repaired: SF010 ") for row in rows) == 1
+    assert "repaired: SF015 Data that is not a number, 2 times: lines 163, 165" in rows
+    assert max(map(len, rows)) < 100

@@ -98,3 +98,16 @@ def test_the_document_is_made_from_the_rules() -> None:
         fix = "yes" if rule.fixed else ""
         rows.append(f"| {rule.id} | {rule.name} | {rule.severity} | {fix} | {rule.title} |")
     assert "\n".join(rows) + "\n" in (ROOT / "docs" / "lint.md").read_text("utf-8")
+
+
+def test_what_no_person_has_written_is_refused_at_once(stage: Stage, tmp_path: Path) -> None:
+    large, long = tmp_path / "large.md", tmp_path / "long.md"
+    large.write_text("sc query Dhcp\n\n" * 80_000)
+    long.write_text("# T\n\nreg add " + "HKLM\\a " * 10_000)
+    code, _, err = stage.run("playbook", "lint", str(large))
+    assert code == 2
+    assert "larger than 1024 KiB" in err
+    for command in ("lint", "import"):
+        code, _, err = stage.run("playbook", command, str(long))
+        assert code == 2
+        assert "long.md:3:16385: a line of 70008 characters" in err

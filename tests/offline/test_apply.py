@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from Registry.Registry import Registry
@@ -260,6 +261,46 @@ def test_undo_refuses_what_would_lose_something(tmp_path: Path) -> None:
     note_of(backup.backup).write_text("{}")
     with pytest.raises(ConfigError, match="is no note"):
         undo(backup.backup, check=False, decide=yes)
+
+
+def test_a_note_that_lacks_something_is_none(tmp_path: Path) -> None:
+    backup = tmp_path / "SYSTEM.serialfix-1"
+    backup.write_bytes(b"")
+    for lacking in ("{}", '{"sha256": 5}', '{"sha256": "a", "sha256_after": "b", "hive": "SAM"}'):
+        note = {**json.loads(lacking), "schema": "serialfix.offline-backup/1"}
+        note_of(backup).write_text(json.dumps(note))
+        with pytest.raises(ConfigError, match="is no note of a backup"):
+            undo(backup, check=True, decide=lambda _: True)
+
+
+def test_one_file_for_both_hives_and_what_is_no_file(tmp_path: Path) -> None:
+    path = system(tmp_path / "SYSTEM", sets=(1,))
+    reset = find_playbook("rdp-reset")
+    with pytest.raises(ConfigError, match="--system-hive and --software-hive name the same file"):
+        apply(reset, {"SYSTEM": path, "SOFTWARE": path}, check=True, decide=lambda _: True)
+    with pytest.raises(ConfigError, match="is not a file"):
+        apply(reset, {"SYSTEM": path, "SOFTWARE": Path("/dev/null")}, check=True, decide=bool)
+
+
+def test_without_room_for_all_backups_none_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = {
+        "SYSTEM": system(tmp_path / "SYSTEM", sets=(1,)),
+        "SOFTWARE": software(tmp_path / "SOFTWARE"),
+    }
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    prepare = HiveFile.prepare
+
+    def no_room(file: HiveFile, *given: Any) -> Path:
+        if file.path.name == "SOFTWARE":
+            raise HiveRefused("No space left on device")
+        return prepare(file, *given)
+
+    monkeypatch.setattr(HiveFile, "prepare", no_room)
+    with pytest.raises(HiveRefused, match="No space"):
+        apply(find_playbook("rdp-reset"), paths, check=False, decide=lambda _: True)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_the_note_holds_what_was_there(tmp_path: Path) -> None:

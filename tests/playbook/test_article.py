@@ -4,6 +4,7 @@ from pathlib import Path
 
 from serialfix.playbook.article import read_article, unmarked
 from serialfix.playbook.importer import import_article
+from serialfix.playbook.lint import fixed
 from serialfix.playbook.offline_part import Sides, marked
 
 
@@ -114,3 +115,29 @@ def test_differences_between_the_parts_are_told() -> None:
     assert said(text.replace("/v 'KeepAliveTimeout' /t REG_DWORD /d 1", "", 1)) == [
         "KeepAliveTimeout: only offline, REG_DWORD 1"
     ]
+
+
+def test_a_fence_in_a_quotation_is_read_without_the_marks_of_the_quotation() -> None:
+    text = (
+        "# T\n\n> Do:\n>\n> ```cmd\n> sc config Dhcp start=auto\n> sc start Dhcp\n> ```\n\nEnd.\n"
+    )
+    commands = read_article(text).commands
+    assert [(each.text, each.line, each.column) for each in commands] == [
+        ("sc config Dhcp start=auto", 6, 3),
+        ("sc start Dhcp", 7, 3),
+    ]
+    assert fixed(text, file="a.md")[0] == text.replace("start=auto", "start= auto")
+
+
+def test_a_pipe_in_a_table_is_written_with_a_backslash() -> None:
+    text = '# T\n\n| what | how |\n|---|---|\n| Who listens | `netstat -ano \\| find "3389"` |\n'
+    (command,) = read_article(text).commands
+    assert command.text == 'netstat -ano | find "3389"'
+    assert command.lead == "Who listens"
+    assert fixed(text, file="a.md")[0] == text
+
+
+def test_tags_end_a_command() -> None:
+    text = "# T\n\nRun <code>sc config Dhcp start= auto</code> now.\n"
+    (command,) = read_article(text).commands
+    assert command.text == "sc config Dhcp start= auto"

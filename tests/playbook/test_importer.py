@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from serialfix.errors import PlaybookError
 from serialfix.playbook.imported import Fate, Imported
 from serialfix.playbook.importer import import_article
-from serialfix.playbook.lint import lint
+from serialfix.playbook.lint import fixed, lint
 from serialfix.playbook.load import find_playbook, parse_playbook
 from serialfix.playbook.rules import Severity
 
@@ -565,3 +565,37 @@ def test_what_contradicts_itself_is_told() -> None:
     result = import_article(f"# A\n\n{text}", source="a.md", name="a")
     (unknown,) = result.unknown
     assert (unknown.line, unknown.note) == (4, "line 3 wants it otherwise")
+
+
+def test_a_program_that_nobody_knows_is_listed_wherever_it_stands() -> None:
+    text = "# T\n\nDo:\n\n    sc start Dhcp\n\nThen:\n\n    frobnicate /all\n\nOr `acmectl -x`.\n"
+    unknown = import_article(text, source="a.md", name="a").unknown
+    assert [(each.line, each.text) for each in unknown] == [
+        (9, "frobnicate /all"),
+        (11, "acmectl -x"),
+    ]
+
+
+def test_letters_of_html_are_read_as_what_they_stand_for() -> None:
+    row = "reg add &quot;HKLM\\SOFTWARE\\A B&quot; /v G /t REG_SZ /d &quot;a &amp; b&quot;"
+    text = f"# T\n\n<pre><code>{row}\n</code></pre>\n"
+    (step,) = import_article(text, source="a.md", name="a").playbook.playbook.steps
+    assert step.registry is not None
+    assert (step.registry.key, step.registry.data) == (r"HKLM\SOFTWARE\A B", "a & b")
+    assert fixed(text, file="a.md")[0] == text
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        r"psexec \\vm reg add HKLM\SOFTWARE\A /v Y /t REG_DWORD /d 1 /f",
+        r"reg add HKLM\SOFTWARE\A /v Y /t REG_DWORD /d 1 /f /reg:32",
+        r"reg delete HKLM\SOFTWARE\A /v Y /f /reg:32",
+    ],
+)
+def test_what_is_meant_for_another_place_is_no_step_here(command: str) -> None:
+    text = f"# T\n\n    sc start Dhcp\n    {command}\n"
+    imported = import_article(text, source="a.md", name="a")
+    assert [step.id for step in imported.playbook.playbook.steps] == ["dhcp"]
+    assert [each.text for each in imported.unknown] == [command]
+    assert fixed(text, file="a.md")[0] == text

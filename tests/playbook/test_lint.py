@@ -407,6 +407,26 @@ def test_kinds_of_files() -> None:
     assert kind_of("a.md", "ver") == "article"
 
 
+def test_a_batch_file_jumps_over_what_unloads_a_hive() -> None:
+    load = "reg load HKLM\\BROKENSYSTEM F:\\S\nif errorlevel 1 goto failed\n"
+    use, unload = "reg query HKLM\\BROKENSYSTEM\\Select\n", "reg unload HKLM\\BROKENSYSTEM\n"
+    body = f"{load}call :ask\n{unload}exit /b 0\n:failed\n{unload}exit /b 1\n:ask\n{use}"
+    assert not {"SF080", "SF081"} & ids(body, "a.cmd")
+    assert "SF081" in ids(f"{load}{unload}{use}", "a.cmd")
+    assert "SF081" in ids(f"{load}:again\n{unload}{use}", "a.cmd")
+    assert "SF080" in ids(f"{load}{use}:failed\nexit /b 1\n", "a.cmd")
+
+
+def test_a_batch_file_that_asks_first_plants_no_policy() -> None:
+    place = r'"HKLM\SOFTWARE\Policies\Microsoft\Windows NT\Terminal Services" /v fDenyTSConnections'
+    add = f"reg add {place} /t REG_DWORD /d 0 /f\n"
+    assert "SF054" in ids(add, "a.cmd")
+    assert "SF054" not in ids(
+        f"reg query {place} >nul 2>nul\nif errorlevel 1 goto on\n{add}", "a.cmd"
+    )
+    assert "SF054" in ids(f"reg query {place}X\n{add}", "a.cmd")
+
+
 def test_a_powershell_that_is_left_again() -> None:
     text = "powershell\nsc query A\nexit\nsc query A\n"
     assert [each.line for each in lint(text, file="a.txt") if each.rule.id == "SF031"] == [2]

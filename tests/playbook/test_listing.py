@@ -14,14 +14,18 @@ import pytest
 from serialfix.errors import ConfigError, UnsafeStep
 from serialfix.playbook.export import export
 from serialfix.playbook.library import playbook_files
+from serialfix.playbook.lint import lint
 from serialfix.playbook.listing import listing
 from serialfix.playbook.load import find_playbook, load_playbook
 from serialfix.playbook.offline import compile_twin
+from serialfix.playbook.rules import Severity
 from tests.playbook.conftest import RealWindows
 from tests.playbook.everything import everything
 from tests.playbook.test_offline import ROOTS, article
 
 
+HONEST = {"lowers-security", "ends-network"}
+"""Warnings that our own files deserve: they say what the playbook says of itself."""
 ADD = re.compile(
     r'reg add "HKLM\\(?P<root>\w+)\\(?P<path>[^"]+)" /v "(?P<name>[^"]+)" /t REG_DWORD'
     r" /d (?P<data>\w+) /f"
@@ -96,6 +100,19 @@ def test_every_shipped_playbook_has_its_jumps_right(path: Path) -> None:
         labels, jumps = marks(text)
         assert len(labels) == len(set(labels))
         assert jumps == set(labels)
+        told = {each.rule for each in lint(text, file="fix.cmd")}
+        assert {rule.name for rule in told if rule.severity is not Severity.NOTE} <= HONEST
+
+
+def test_only_hives_that_are_loaded_are_asked_for() -> None:
+    """reg query of a hive that is not there would end the file before anything is changed."""
+    for path in playbook_files({}).values():
+        playbook = load_playbook(path).playbook
+        twin = compile_twin(playbook, ["ControlSet001"])
+        if twin.edits:
+            text = listing(playbook, sets=[1])
+            used = set(re.findall(r"BROKEN[A-Z]+", text))
+            assert used == set(re.findall(r"reg load HKLM\\(BROKEN[A-Z]+)", text)), path.stem
 
 
 def test_the_boot_configuration_of_both_generations() -> None:
