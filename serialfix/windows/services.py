@@ -16,7 +16,6 @@ from serialfix.windows.shell import line, quoted
 START = {0: "boot", 1: "system", 2: "auto", 3: "demand", 4: "disabled"}
 TYPE = {0x10: "own", 0x20: "share"}
 ALREADY_RUNNING = 1056
-NO_SUCH_SERVICE = 1060
 
 _STATE = re.compile(
     r":\s*[1-7]\s+(STOPPED|START_PENDING|STOP_PENDING|RUNNING|CONTINUE_PENDING|PAUSE_PENDING|PAUSED)\b"
