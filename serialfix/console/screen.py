@@ -103,6 +103,16 @@ class _Grid(pyte.Screen):
         """Nothing on the wire may change the size."""
 
 
+def _blank_halves(row: list[str]) -> None:
+    """What is left of a wide character when one of its cells was drawn over is a blank."""
+    for x, char in enumerate(row):
+        wide_before = x > 0 and wcwidth(row[x - 1]) > 1
+        if (char == "" and not wide_before) or (
+            wcwidth(char) > 1 and x + 1 < COLUMNS and row[x + 1] != ""
+        ):
+            row[x] = " "
+
+
 def _is_placeless(char: str) -> bool:
     return wcwidth(char) <= 0
 
@@ -149,6 +159,8 @@ class Screen:
             for x, cell in line.items():  # only the cells that were ever written
                 if x < COLUMNS:
                     row[x] = cell.data
+            if not all(map(str.isascii, row)) or "" in row:
+                _blank_halves(row)
         return row
 
     def row(self, y: int) -> str:

@@ -368,5 +368,38 @@ def fact_word(state: State) -> Scalar:
 def json_schema() -> dict[str, Any]:
     """The format as JSON Schema draft-07, the newest that YAML language servers read."""
     schema = Playbook.model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
-    schema["definitions"] = schema.pop("$defs")
+    definitions = schema.pop("$defs")
+    for name in definitions.keys() - {"Parameter", "When"}:
+        definitions[name] = _with_placeholders(definitions[name])
+    schema["definitions"] = {**definitions, "placeholder": _PLACEHOLDER}
     return {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
+
+
+_PLACEHOLDER = {
+    "type": "string",
+    "pattern": r"\$\{[a-z][a-z0-9_]*\}",
+    "description": "The value of a parameter, ${name}, in place of a number, a word or a name.",
+}
+
+
+def _with_placeholders(node: Any) -> Any:
+    """A schema in which a parameter may stand wherever more than any text is asked for."""
+    if isinstance(node, list):
+        return [_with_placeholders(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    narrow = node.get("type") in ("integer", "number", "boolean") or node.keys() & {
+        *("enum", "const", "pattern")
+    }
+    if narrow and "properties" not in node:
+        about = {key: node[key] for key in ("title", "description", "default") if key in node}
+        rest = {key: value for key, value in node.items() if key not in about}
+        return {**about, "anyOf": [rest, {"$ref": "#/definitions/placeholder"}]}
+    return {
+        key: {name: _with_placeholders(each) for name, each in value.items()}
+        if key == "properties"
+        else _with_placeholders(value)
+        if key in ("items", "anyOf", "oneOf")
+        else value
+        for key, value in node.items()
+    }

@@ -185,14 +185,18 @@ def shown(rows: Sequence[str], name: str) -> list[RegistryValue]:
     """What rows of the screen may mean as the value with this name, blanks at its end left out.
 
     A text goes on over the rows down to the next blank one; behind it stand reg.exe's blank row
-    and that of the prompt. More of them are line ends of the text, which is not read then.
+    and that of the prompt. More of them are line ends of the text, which is not read then; or the
+    answer filled its last row to the end, and the console went on in the next at once.
     """
     top = next((at for at, row in enumerate(rows) if _begins(row, name)), len(rows))
     part = list(takewhile(str.strip, rows[top:]))
-    if len(rows) - top - len(part) > 2:
-        return []
+    more = len(rows) - top - len(part) > 2
     values = (value_of([text.rstrip(" ")], name) for text in readings(part))
-    return [value for value in values if value is not None]
+    return [
+        value
+        for value in values
+        if value is not None and not (more and isinstance(value.data, str | tuple))
+    ]
 
 
 def text_of(value: RegistryValue) -> str:

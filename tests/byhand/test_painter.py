@@ -4,7 +4,7 @@ import re
 
 import pyte
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from serialfix.byhand.painter import Painter
@@ -66,6 +66,8 @@ def test_nothing_the_guest_sends_is_passed_on(pieces: list[str]) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.sampled_from(["SAC>", "\r\n", "\x1b[2J", "\x1b[9;70H", "é", "東", "x" * 90])))
+@example(["\x1b[9;70H", "東", "SAC>", "\x1b[9;70H", "é"])
+@example(["\x1b[9;70H", "x", "東", "\x1b[9;70H", "東"])
 def test_the_terminal_shows_the_picture(pieces: list[str]) -> None:
     screen, person = Screen(), Person(90, 30)
     for piece in pieces:

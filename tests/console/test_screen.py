@@ -170,3 +170,18 @@ def test_a_character_without_width_takes_a_cell_and_hides_nothing(char: str) -> 
     assert screen.cursor == (0, 18)
     screen.feed("\r\n" + "x" * 79 + char + "y")
     assert screen.rows()[1:3] == ["x" * 79 + char, "y"]
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        ("\x1b[1;1H東SAC>\x1b[1;1Hé", "é SAC>"),
+        ("\x1b[1;1H東SAC>\x1b[1;2Hx", " xSAC>"),
+        ("\x1b[1;1Ha東\x1b[1;1H東", "東"),
+        ("\x1b[1;1H東京", "東京"),
+    ],
+)
+def test_half_of_a_wide_character_is_a_blank(text: str, row: str) -> None:
+    screen = Screen()
+    screen.feed(text)
+    assert screen.row(0) == row

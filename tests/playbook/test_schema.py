@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -234,3 +235,31 @@ def test_the_json_schema_accepts_and_refuses_like_the_models() -> None:
     for key, fine in (("hklm\\a", True), ("HKLM", False), ("C:\\a", False)):
         good["steps"][0]["registry"]["key"] = key
         assert validator.is_valid(good) is fine, key
+
+
+def test_the_json_schema_takes_what_the_loader_takes() -> None:
+    """Editors must not mark a shipped playbook, nor a parameter in place of a number."""
+    validator = jsonschema.Draft7Validator(json_schema())
+    files = sorted(SCHEMA_FILE.parents[1].glob("*.yaml"))
+    assert len(files) > 40
+    texts = {path: path.read_text("utf-8") for path in files}
+    assert any('port: "${port}"' in text for text in texts.values())
+    wrong = {path.name: list(validator.iter_errors(yaml.safe_load(texts[path]))) for path in files}
+    assert {name: errors for name, errors in wrong.items() if errors} == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("restart: if_changed", "restart: sometimes"),
+        ("type: REG_DWORD", "type: REG_DWRD"),
+        ("schema: 1", "schema: ${one}"),
+        ("key: HKLM", "key: XKLM"),
+        ("      data: 0", "      dada: 0"),
+    ],
+)
+def test_the_json_schema_refuses_what_the_loader_refuses(old: str, new: str) -> None:
+    text = (SCHEMA_FILE.parents[1] / "rdp-reset.yaml").read_text("utf-8")
+    assert old in text
+    validator = jsonschema.Draft7Validator(json_schema())
+    assert list(validator.iter_errors(yaml.safe_load(text.replace(old, new, 1))))

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from wcwidth import wcwidth
 
@@ -531,6 +531,7 @@ NAMES = st.text(_SHOWN, min_size=1, max_size=40).filter(lambda name: name == nam
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(values=st.lists(st.tuples(NAMES, VALUES), min_size=1, max_size=3))
+@example(values=[("0" * 14 + "⺀⺀⺀", RegistryValue(RegistryType.NONE, b"0\0" * 9 + b"\0\0"))])
 def test_what_the_playbook_says_is_what_the_registry_holds(
     renderer: Renderer, language: Language, values: list[tuple[str, RegistryValue]]
 ) -> None:
