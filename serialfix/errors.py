@@ -17,6 +17,7 @@ adapter; above it only `SerialfixError` is seen.
     │   ├── NotWindowsServer
     │   ├── BootDiagnosticsDisabled
     │   ├── SerialConsoleDisabled
+    │   ├── PlaybookNotForGuest              it is meant for other versions of Windows
     │   ├── HiveRefused                      a registry hive that must not be edited as it is
     │   └── AzureRefused                     ARM refused for another reason (code and message shown)
     ├── TransportError                   6

@@ -82,7 +82,8 @@ Playbook = Annotated[
     ),
 ]
 Set = Annotated[
-    list[str] | None, option("--set", help="Parameter of the playbook: NAME=VALUE; repeatable.")
+    list[str] | None,
+    option("--set", metavar="NAME=VALUE", help="Parameter of the playbook; repeatable."),
 ]
 Check = Annotated[bool, option("--check", "--dry-run", help="Show the plan, change nothing.")]
 ExitCode = Annotated[bool, option("--exit-code", help="With --check: 20 when there is work.")]

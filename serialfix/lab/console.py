@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from serialfix.lab.cells import COLUMNS, ROWS, TAIL, blank_rows
@@ -24,7 +24,7 @@ class Watcher(Protocol):
 
 def width(char: str) -> int:
     """How many cells a character takes."""
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+    return 2 if char > "\x7f" and unicodedata.east_asian_width(char) in "WF" else 1
 
 
 class Console:
@@ -47,6 +47,9 @@ class Console:
     def write(self, text: str) -> None:
         """Text with CR, LF, BS, TAB; other control characters show nothing."""
         for char in text:
+            if char >= " ":
+                self._put(char)
+                continue
             match char:
                 case "\r":
                     self.column = 0
@@ -56,18 +59,18 @@ class Console:
                     self.column = max(0, min(self.column, COLUMNS) - 1)
                 case "\t":
                     self.write(" " * (8 - self.column % 8))
-                case _ if char >= " ":
-                    self._put(char)
-        self._tell(lambda watcher: watcher.changed())
+        self._changed()
 
     def _put(self, char: str) -> None:
         size = width(char)
         if self.column + size > COLUMNS:
             self._next_row(by_wrap=True)
-        row = self.rows[self.row]
-        if row[self.column] == TAIL:  # half of a wide character takes the other half with it
-            row[self.column - 1] = " "
-        row[self.column : self.column + size] = (char, TAIL)[:size]
+        row, at = self.rows[self.row], self.column
+        if row[at] == TAIL:  # half of a wide character takes the other half with it
+            row[at - 1] = " "
+        row[at] = char
+        if size == 2:
+            row[at + 1] = TAIL
         self.column += size
         if self.column < COLUMNS and row[self.column] == TAIL:
             row[self.column] = " "
@@ -80,7 +83,8 @@ class Console:
             self.row += 1
             self.column = 0
             return
-        self._tell(lambda watcher: watcher.scrolling(by_wrap=by_wrap))
+        if self.watcher is not None:
+            self.watcher.scrolling(by_wrap=by_wrap)
         self.column = 0
         del self.rows[0], self.wrapped[0]
         self.rows.append([" "] * COLUMNS)
@@ -97,7 +101,7 @@ class Console:
                 self.column = COLUMNS
             self.column = max(0, self.column - 1)
             cell, self.rows[self.row][self.column] = self.rows[self.row][self.column], " "
-        self._tell(lambda watcher: watcher.changed())
+        self._changed()
 
     def picture(self, rows: Mapping[int, Sequence[str]], row: int, column: int) -> None:
         """Rows as another console has them, one character a place; what is too wide is lost."""
@@ -107,20 +111,21 @@ class Console:
                 cells[-1] = " "
             self.rows[number][:] = cells
         self.row, self.column = row, min(column, COLUMNS)
-        self._tell(lambda watcher: watcher.changed())
+        self._changed()
 
     def clear(self) -> None:
         """As `cls` does."""
         self.rows[:] = blank_rows()
         self.wrapped[:] = [False] * ROWS
         self.row = self.column = 0
-        self._tell(lambda watcher: watcher.changed())
+        self._changed()
 
     def entitle(self, title: str) -> None:
         """Give the window a title."""
         self.title = title
-        self._tell(lambda watcher: watcher.titled())
-
-    def _tell(self, what: Callable[[Watcher], None]) -> None:
         if self.watcher is not None:
-            what(self.watcher)
+            self.watcher.titled()
+
+    def _changed(self) -> None:
+        if self.watcher is not None:
+            self.watcher.changed()

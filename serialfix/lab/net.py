@@ -48,14 +48,22 @@ def _done(call: Call) -> int:
 # Services.
 
 
-async def _start(call: Call, words: list[str]) -> int:
-    machine = call.machine
-    key = machine.scm.key(words[0])
+def _service(call: Call, name: str) -> tuple[Key, str] | int:
+    """A service and its title, or what net ends with."""
+    scm = call.machine.scm
+    key = scm.key(name)
     if key is None:
         return _failed(call, "net.unknown", 2185)
-    title = str(data(key, "DisplayName"))
-    if machine.scm.denied(key.name):
+    if scm.denied(key.name):
         return _system_error(call, 5)
+    return key, str(data(key, "DisplayName"))
+
+
+async def _start(call: Call, words: list[str]) -> int:
+    machine, found = call.machine, _service(call, words[0])
+    if isinstance(found, int):
+        return found
+    key, title = found
     if key.name.lower() in machine.running:
         return _failed(call, "net.running", 2182)
     if code := await machine.scm.start(key):
@@ -69,13 +77,10 @@ async def _start(call: Call, words: list[str]) -> int:
 
 
 async def _stop(call: Call, words: list[str]) -> int:
-    machine = call.machine
-    key = machine.scm.key(words[0])
-    if key is None:
-        return _failed(call, "net.unknown", 2185)
-    title = str(data(key, "DisplayName"))
-    if machine.scm.denied(key.name):
-        return _system_error(call, 5)
+    machine, found = call.machine, _service(call, words[0])
+    if isinstance(found, int):
+        return found
+    key, title = found
     if key.name.lower() not in machine.running:
         return _failed(call, "net.idle", 3521, title)
     dependents = machine.scm.dependents(key.name, running=True)

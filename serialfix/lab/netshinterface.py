@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from serialfix.lab import adapters
 from serialfix.lab.adapters import LOOPBACK, Adapter
-from serialfix.lab.netshwords import split_fields, usage
+from serialfix.lab.netshwords import named_fields, split_fields, usage
 from serialfix.lab.shell import Call
 
 
@@ -117,12 +117,8 @@ def _show_loopback(call: Call) -> None:
 
 def _set_address(call: Call, words: list[str]) -> int:
     """By name or by position: `set address "Ethernet" static 10.0.0.9 255.255.255.0 10.0.0.1`."""
-    fields, rest = split_fields(words)
     names = ("name", "source", "address", "mask", "gateway", "gwmetric")
-    given = iter(rest)
-    for name in names:
-        if name not in fields and (word := next(given, None)) is not None:
-            fields[name] = word
+    fields = named_fields(words, names)
     fields.setdefault("address", fields.get("addr", ""))
     nic = adapters.find(call.machine.registry, fields.get("name", ""))
     if nic is None or not nic.enabled:
@@ -149,11 +145,7 @@ def _set_address(call: Call, words: list[str]) -> int:
 
 
 def _set_dns(call: Call, words: list[str]) -> int:
-    fields, rest = split_fields(words)
-    given = iter(rest)
-    for name in ("name", "source", "address"):
-        if name not in fields and (word := next(given, None)) is not None:
-            fields[name] = word
+    fields = named_fields(words, ("name", "source", "address"))
     nic = adapters.find(call.machine.registry, fields.get("name", ""))
     if nic is None or not nic.enabled:
         call.say(f"{call.text(_NO_ADAPTER)}\r\n")
@@ -176,11 +168,7 @@ def _set_dns(call: Call, words: list[str]) -> int:
 
 
 def _add_dns(call: Call, words: list[str]) -> int:
-    fields, rest = split_fields(words)
-    given = iter(rest)
-    for name in ("name", "address", "index"):
-        if name not in fields and (word := next(given, None)) is not None:
-            fields[name] = word
+    fields = named_fields(words, ("name", "address", "index"))
     nic = adapters.find(call.machine.registry, fields.get("name", ""))
     address = fields.get("address", fields.get("addr", ""))
     if nic is None or not nic.enabled:

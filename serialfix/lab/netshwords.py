@@ -24,6 +24,16 @@ def split_fields(words: list[str]) -> tuple[Fields, list[str]]:
     return fields, rest
 
 
+def named_fields(words: list[str], names: tuple[str, ...]) -> Fields:
+    """The same, where words without a name take the names that are left, in their order."""
+    fields, rest = split_fields(words)
+    given = iter(rest)
+    for name in names:
+        if name not in fields and (word := next(given, None)) is not None:
+            fields[name] = word
+    return fields
+
+
 def usage(call: Call) -> int:
     """The syntax is wrong."""
     call.say(f"\r\n{call.text('netsh.syntax')}\r\n")

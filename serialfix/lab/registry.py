@@ -38,7 +38,7 @@ class Key:
 
     def dump(self) -> dict[str, object]:
         """Values as data, subkeys as dicts whose name ends in a backslash."""
-        shown: dict[str, object] = {name: value for name, value in self.values.values()}
+        shown: dict[str, object] = dict(self.values.values())
         return shown | {f"{key.name}\\": key.dump() for key in self.keys.values()}
 
 

@@ -10,6 +10,7 @@ import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import ne
 from random import Random
 
 from serialfix.lab.cells import COLUMNS, ROWS, TAIL, blank_rows, paint
@@ -74,14 +75,19 @@ class Renderer:
         self.cursor = (row, min(column, COLUMNS - 1))
         return paint(self.shown, row, column)
 
+    def _changed_rows(self) -> list[int]:
+        rows = enumerate(zip(self.console.rows, self.shown, strict=True))
+        return [number for number, (new, old) in rows if new != old]
+
     def _differences(self, number: int) -> list[bool]:
         """Which cells of a row are different; a wide character is so as a whole."""
         new, old = self.console.rows[number], self.shown[number]
-        different = [one != other for one, other in zip(new, old, strict=True)]
-        for column in range(1, COLUMNS):
-            if new[column] == TAIL:
-                either = different[column - 1] or different[column]
-                different[column - 1] = different[column] = either
+        different = list(map(ne, new, old))
+        if TAIL in new:
+            for column in range(1, COLUMNS):
+                if new[column] == TAIL:
+                    either = different[column - 1] or different[column]
+                    different[column - 1] = different[column] = either
         return different
 
 
@@ -139,7 +145,7 @@ class Scraper(Renderer):
         console = self.console
         scrolled, self._seen_scrolls = console.scrolled != self._seen_scrolls, console.scrolled
         whole = scrolled and self._rng.random() < 0.5
-        out = "".join(self._row(number, whole=whole) for number in range(ROWS))
+        out = "".join([self._row(number, whole=whole) for number in self._changed_rows()])
         target = (console.row, min(console.column, COLUMNS - 1))
         if self.cursor != target and (out or self._dialect.cursor_follows):
             out += self._go(*target)
@@ -149,17 +155,18 @@ class Scraper(Renderer):
     def _row(self, number: int, *, whole: bool) -> str:
         """Paint one row: all of it after a scroll, else the runs of changed cells."""
         new = self.console.rows[number]
-        if new == self.shown[number]:
-            return ""
         different = [True] * COLUMNS if whole else self._differences(number)
         self.shown[number] = list(new)
+        blank = COLUMNS  # from here on
+        while blank and new[blank - 1] == " ":
+            blank -= 1
         out = []
         column = 0
         while column < COLUMNS:
             if not different[column]:
                 column += 1
                 continue
-            if all(cell == " " for cell in new[column:]) and self._rng.random() < 0.8:
+            if column >= blank and self._rng.random() < 0.8:
                 out.append(self._go(number, column) + "\x1b[K")
                 break
             end = self._run_end(different, column)
@@ -240,7 +247,7 @@ class ConPty(Renderer):
 
     def _frame(self, *, park: bool) -> None:
         self._jumped = False
-        out = "".join(self._row(number) for number in range(ROWS))
+        out = "".join([self._row(number) for number in self._changed_rows()])
         target = (self.console.row, self.console.column)
         if park and self.cursor != target and not self._owes_scroll:
             out += self._park(*target)
@@ -259,8 +266,6 @@ class ConPty(Renderer):
 
     def _row(self, number: int) -> str:
         new, old = self.console.rows[number], self.shown[number]
-        if new == old:
-            return ""
         places = [column for column, other in enumerate(self._differences(number)) if other]
         first, last = places[0], places[-1]
         text_end = len("".join(cell or "\0" for cell in new).rstrip())

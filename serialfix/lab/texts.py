@@ -20,8 +20,6 @@ from serialfix.lab.tooltexts import TOOLS
 LANGUAGES: tuple[Language, ...] = ("en", "fr", "nl", "de", "ja")
 
 _ROWS = {**NET, **NETSH, **TOOLS}
-_YES = {"en": "Yes", "fr": "Oui", "nl": "Ja", "de": "Ja", "ja": "Yes"}
-_NO = {"en": "No", "fr": "Non", "nl": "Nee", "de": "Nein", "ja": "No"}
 
 _TEXTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -305,7 +303,7 @@ class Texts:
     def agreed(self, answer: str) -> bool | None:
         """Whether an answer means yes or no; None when it means nothing."""
         word = answer.strip().lower()
-        for words, meaning in ((_YES, True), (_NO, False)):
-            if word and words[self.language].lower().startswith(word):
+        for name, meaning in (("yes", True), ("no", False)):
+            if word and self.get(name).lower().startswith(word):
                 return meaning
         return None

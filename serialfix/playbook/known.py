@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from serialfix.windows.firewall import GROUP_POLICY, POLICY_STORE, PROFILES, RULES
+
 
 TS = r"HKLM\SYSTEM\CurrentControlSet\Control\Terminal Server"
 LST = TS + r"\WinStations\RDP-Tcp"
@@ -16,8 +18,6 @@ SCHANNEL = r"HKLM\SYSTEM\CurrentControlSet\Control\SecurityProviders\SCHANNEL\Pr
 LSA = r"HKLM\SYSTEM\CurrentControlSet\Control\Lsa"
 CREDSSP = r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System\CredSSP\Parameters"
 SERVICES = r"HKLM\SYSTEM\CurrentControlSet\Services"
-FIREWALL = SERVICES + r"\SharedAccess\Parameters\FirewallPolicy"
-FIREWALL_POLICY = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall"
 
 _SPELLED = (
     *(
@@ -32,8 +32,8 @@ _SPELLED = (
         CREDSSP,
         r"HKLM\SYSTEM\CurrentControlSet\Control\CrashControl",
     ),
-    *(FIREWALL + r"\DomainProfile", FIREWALL + r"\PublicProfile", FIREWALL + r"\StandardProfile"),
-    *(FIREWALL + r"\FirewallRules", FIREWALL_POLICY + r"\DomainProfile"),
+    *(rf"{POLICY_STORE}\{profile}" for profile in PROFILES.values()),
+    *(RULES, GROUP_POLICY + r"\DomainProfile"),
     *(rf"{SCHANNEL}\{version}\Server" for version in ("TLS 1.0", "TLS 1.1", "TLS 1.2", "SSL 3.0")),
     r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\TerminalServerGateway\Config\Core",
     r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList",
@@ -121,11 +121,11 @@ _TWINS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     (TS + r"\RCM\Licensing Core").lower(): (POL, ("LicensingMode",)),
     **{
-        f"{FIREWALL}\\{profile}".lower(): (
-            f"{FIREWALL_POLICY}\\{profile}",
+        f"{POLICY_STORE}\\{profile}".lower(): (
+            f"{GROUP_POLICY}\\{profile}",
             ("EnableFirewall", "DoNotAllowExceptions"),
         )
-        for profile in ("DomainProfile", "PublicProfile", "StandardProfile")
+        for profile in PROFILES.values()
     },
 }
 
@@ -134,11 +134,6 @@ def policy_twin(key: str, value: str) -> str | None:
     """The policy key that overrides a value; None when there is none."""
     twin, values = _TWINS.get(online(key).lower(), ("", ()))
     return twin if value.lower() in map(str.lower, values) else None
-
-
-def is_policy(key: str) -> bool:
-    r"""A key below SOFTWARE\Policies, where group policy writes."""
-    return online(key).lower().startswith("hklm\\software\\policies\\")
 
 
 def overrides_local(key: str, value: str) -> bool:
@@ -263,7 +258,7 @@ _AT_RESTART = re.compile(
         re.escape(key) + r"(?:\\|$)"
         for key in (
             *(TS, SCHANNEL, LSA, POL, r"HKLM\SYSTEM\CurrentControlSet\Control\CrashControl"),
-            *(FIREWALL, r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager"),
+            *(POLICY_STORE, r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager"),
             r"HKLM\SOFTWARE\Microsoft\.NETFramework",
             r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion\TerminalServerGateway",
         )

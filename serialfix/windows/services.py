@@ -16,7 +16,6 @@ from serialfix.windows.shell import line, quoted
 START = {0: "boot", 1: "system", 2: "auto", 3: "demand", 4: "disabled"}
 TYPE = {0x10: "own", 0x20: "share"}
 ALREADY_RUNNING = 1056
-NO_SUCH_SERVICE = 1060
 _BUFFER = 61_520
 """Bytes for a list of services: EnumDependentServices takes no more than 64,000."""
 

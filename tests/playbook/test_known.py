@@ -4,6 +4,7 @@ import pytest
 
 from serialfix.playbook import known
 from serialfix.playbook.load import find_playbook
+from serialfix.windows.firewall import GROUP_POLICY, POLICY_STORE
 
 
 LST = known.LST
@@ -49,11 +50,9 @@ def test_the_shipped_playbook_has_the_twins_that_are_known() -> None:
 
 
 def test_policies() -> None:
-    assert known.is_policy(known.POL)
-    assert not known.is_policy(LST)
     assert known.overrides_local(known.POL, "fDenyTSConnections")
     assert not known.overrides_local(known.POL, "KeepAliveEnable")
-    assert known.overrides_local(rf"{known.FIREWALL_POLICY}\PublicProfile", "EnableFirewall")
+    assert known.overrides_local(rf"{GROUP_POLICY}\PublicProfile", "EnableFirewall")
     assert known.policy_twin(LST, "PortNumber") is None
 
 
@@ -67,8 +66,8 @@ def test_policies() -> None:
         (rf"{known.SCHANNEL}\TLS 1.2\Server", "Enabled", 1, False),
         (known.CREDSSP, "AllowEncryptionOracle", 2, True),
         (known.CREDSSP, "AllowEncryptionOracle", 1, False),
-        (rf"{known.FIREWALL}\StandardProfile", "EnableFirewall", 0, True),
-        (rf"{known.FIREWALL_POLICY}\DomainProfile", "EnableFirewall", 0, True),
+        (rf"{POLICY_STORE}\StandardProfile", "EnableFirewall", 0, True),
+        (rf"{GROUP_POLICY}\DomainProfile", "EnableFirewall", 0, True),
         (r"HKLM\SOFTWARE\Acme", "EnableFirewall", 0, False),
     ],
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -247,7 +246,7 @@ class Rig:
             guest_patience=guest_patience,
             **more,
         )
-        before = deepcopy(self.guest.registry.dump())
+        before = self.guest.registry.dump()
         return Outing(work, journal, watcher, before, cast, purpose)
 
     async def go(self, outing: Outing, work: Coroutine[Any, Any, None]) -> Outing:
@@ -261,7 +260,7 @@ class Rig:
             if outing.cast is not None:
                 outing.cast.close()
         await asyncio.sleep(1.0)
-        outing.after = deepcopy(self.guest.registry.dump())
+        outing.after = self.guest.registry.dump()
         outing.entered = self.guest.entered[begun:]
         outing.channels = self.channels
         at_sac = [entry.line for entry in outing.entered if entry.where == "SAC"]

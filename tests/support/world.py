@@ -10,7 +10,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -122,7 +121,7 @@ class World:
         for mishap in self.mishaps:
             if mishap.place == "start":
                 mishap.act(self)
-        self.before = deepcopy(self.guest.registry.dump())
+        self.before = self.guest.registry.dump()
         self.guest.power_on()
         await asyncio.sleep(seconds)
 
