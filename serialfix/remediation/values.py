@@ -67,10 +67,24 @@ class Values:
         if result.exit_code:
             raise self._unclear(line, f"exit code {result.exit_code}")
         seen = registry.shown(result.rows, name)
+        if not seen and not piped and (seen := registry.shown(result.rows, name, filled=True)):
+            return await self._filled(key, name, seen)
         # a text longer than the screen would lose letters on the way (see `exact`)
         if not seen or (piped and is_text(seen[0])):
             raise self._unclear(line, "no row, or a text longer than the screen")
         return await self._exactly(key, name, seen) if is_text(seen[0]) else seen[0]
+
+    async def _filled(
+        self, key: str, name: str, seen: Sequence[RegistryValue]
+    ) -> RegistryValue | None:
+        """The text as the screen shows it, unless it is a line end that makes the blank row behind
+        it, and not its last row, which is full: the whole output tells."""
+        line = registry.query(key, name)
+        rows = (await self.lines.whole(line)).output
+        value = _settled(seen, registry.value_of(rows, name))
+        if value is None or not registry.ends_its_line(rows, name):
+            raise self._unclear(line, "a text that may end with a line end")
+        return value
 
     async def _exactly(
         self, key: str, name: str, seen: Sequence[RegistryValue]

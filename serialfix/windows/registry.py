@@ -11,6 +11,9 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
 
+from wcwidth import wcwidth
+
+from serialfix.console.screen import COLUMNS
 from serialfix.errors import UnsafeStep
 from serialfix.model import RegistryType, RegistryValue
 from serialfix.windows.paging import readings
@@ -184,22 +187,31 @@ def value_of(rows: Iterable[str], name: str) -> RegistryValue | None:
     return parsed(*found) if found else None
 
 
-def shown(rows: Sequence[str], name: str) -> list[RegistryValue]:
+def shown(rows: Sequence[str], name: str, *, filled: bool = False) -> list[RegistryValue]:
     """What rows of the screen may mean as the value with this name, blanks at its end left out.
 
     A text goes on over the rows down to the next blank one; behind it stand reg.exe's blank row
     and that of the prompt. More of them are line ends of the text, which is not read then; or the
-    answer filled its last row to the end, and the console went on in the next at once.
+    answer filled its last row to the end, and the console went on in the next at once. With
+    `filled` that is taken for it; ask in another way whether it is.
     """
     top = next((at for at, row in enumerate(rows) if _begins(row, name)), len(rows))
     part = list(takewhile(str.strip, rows[top:]))
-    more = len(rows) - top - len(part) > 2
+    behind = len(rows) - top - len(part)
+    full = filled and bool(part) and sum(map(wcwidth, part[-1])) == COLUMNS
+    more = behind > (3 if full else 2)
     values = (value_of([text.rstrip(" ")], name) for text in readings(part))
     return [
         value
         for value in values
         if value is not None and not (more and isinstance(value.data, str | tuple))
     ]
+
+
+def ends_its_line(rows: Sequence[str], name: str) -> bool:
+    """Whether nothing but reg.exe's own blank line stands behind a value in a whole output."""
+    at = next((at for at, row in enumerate(rows) if _names(row, name)), len(rows))
+    return list(rows[at + 1 :]) in ([], [""])
 
 
 def text_of(value: RegistryValue) -> str:

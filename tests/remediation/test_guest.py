@@ -686,6 +686,8 @@ NAMES = st.text(_SHOWN, min_size=1, max_size=40).filter(lambda name: name == nam
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(values=st.lists(st.tuples(NAMES, VALUES), min_size=1, max_size=3))
+@example(values=[("n" * 20, RegistryValue(RegistryType.SZ, "x" * 42))])
+@example(values=[("東" * 10, RegistryValue(RegistryType.MULTI_SZ, ("00", "東" * 16)))])
 @example(values=[("0" * 14 + "⺀⺀⺀", RegistryValue(RegistryType.NONE, b"0\0" * 9 + b"\0\0"))])
 def test_what_the_playbook_says_is_what_the_registry_holds(
     renderer: Renderer, language: Language, values: list[tuple[str, RegistryValue]]
@@ -813,7 +815,11 @@ def test_a_key_that_a_refused_value_leaves_behind_is_told(
     assert outing.error.touched is Touched.MAYBE
 
 
-@pytest.mark.parametrize("text", ["a\tb", "a\n", "a\r\n", "a\r\nb", "abc\rde"])
+# the last two fill a row of the screen to its end
+@pytest.mark.parametrize(
+    "text",
+    ["a\tb", "a\n", "a\r\n", "a\r\nb", "abc\rde", "x" * 61 + "\n", "x" * 61 + "\r\n"],
+)
 @both
 def test_a_text_with_tabs_or_line_ends_is_not_read_as_another(
     renderer: Renderer, text: str
