@@ -155,6 +155,7 @@ class SacMachine(Machine[State, Sight]):
         self.homes = 0
         self.knocks = 0
         self.looks = 0
+        self.lists = 0
         self.waits = 0
 
     def advance(self, sight: Sight) -> None:
@@ -216,8 +217,11 @@ def _ours_in_view(machine: SacMachine, console: Console) -> bool:
 
 
 def _listed(machine: SacMachine, console: Console) -> bool:
-    """The whole list is there: its header or an error, and a prompt again."""
-    if not _at_sac(machine, console):
+    """The whole list is there: its header or an error, and a prompt again. A prompt alone may be
+    that of an event, with our line still standing before it and its Enter lost."""
+    if not _at_sac(machine, console) or not _says("Channel Name", "Error", "Unrecogni")(
+        machine, console
+    ):
         return False
     if not machine.launched:
         machine.others = [
@@ -333,6 +337,12 @@ def _look_again(machine: SacMachine) -> State:
     return State.CLEAR if machine.looks <= RETRIES else State.MISSING
 
 
+def _list_again(machine: SacMachine) -> State:
+    """An event came where the Enter of `ch` was lost: the line is cleared and typed again."""
+    machine.lists += 1
+    return State.CLEAR if machine.lists <= RETRIES else State.NO_SAC
+
+
 def _register_again(machine: SacMachine) -> State:
     """The event can get lost: `cmd` is tried again now and then, until the deadline."""
     patience = machine.patience
@@ -445,6 +455,7 @@ OPEN: Mapping[State, Row[State, Sight]] = {
         },
         keys="ch",
         within="command",
+        late=_list_again,
         expects="the channel list",
     ),
     State.LAUNCH: Row(
@@ -513,6 +524,7 @@ REJOIN: Mapping[State, Row[State, Sight]] = {
         {**_ENDS, Sight.OURS_LISTED: State.SWITCH, Sight.LISTED: State.GONE},
         keys="ch",
         within="command",
+        late=_list_again,
         expects="the channel list",
     ),
 }
@@ -529,6 +541,7 @@ CLOSE: Mapping[State, Row[State, Sight]] = {
         {**_ENDS, Sight.OURS_LISTED: State.CLOSE, Sight.LISTED: State.CLOSED},
         keys="ch",
         within="command",
+        late=_list_again,
         expects="the channel list",
     ),
     State.CLOSE: Row(

@@ -151,7 +151,10 @@ def test_parameters_reach_the_run(stage: Stage) -> None:
     file.write_text(
         "schema: 1\nname: asks\nversion: '1'\ntitle: T\nrestart: never\n"
         "parameters: {user: {example: bob, why: Who.}}\n"
-        "steps: [{id: a, why: w, account: {name: '${user}', enabled: true}}]\n"
+        "steps:\n"
+        "  - id: a\n"
+        "    why: w\n"
+        "    registry: {key: 'HKLM\\A\\B', value: V, type: REG_SZ, data: '${user}'}\n"
     )
     book = ("--vm", "v", "--playbook", str(file))
     code, _, err = stage.run("run", "--yes", *book)
@@ -164,7 +167,7 @@ def test_parameters_reach_the_run(stage: Stage) -> None:
     assert code == 2
     assert "twice" in err
     assert stage.run("check", *book, "--set", "user=a=b")[0] == 0
-    assert stage.calls[0][1].playbook.steps[0].account.name == "a=b"
+    assert stage.calls[0][1].playbook.steps[0].registry.data == "a=b"
 
 
 def test_an_id_names_the_vm(stage: Stage) -> None:

@@ -246,3 +246,9 @@ def test_failures_say_what_to_do() -> None:
 )
 def test_counting_anew(former: str | None, now: str, anew: bool) -> None:
     assert counts_anew(former, now) is anew
+
+
+def test_the_prompt_of_an_event_is_no_list() -> None:
+    """The Enter of `ch` was lost: what is typed next would stand behind it, on SAC's own line."""
+    assert seen(State.LIST, "\r\nEVENT: The CMD command is now available.\r\nSAC>") is None
+    assert seen(State.LIST, LIST) is Sight.LISTED

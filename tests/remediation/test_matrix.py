@@ -30,9 +30,9 @@ AT_A_LINE = {"unsolicited_switch_after", "noise_after", "murmur_after"} | {
     "bugcheck_after",
 }
 """Switches that do at the n-th line what the matrix does at any place."""
-ELSEWHERE = {"sac_restart_fails", "kms_unreachable"}
+ELSEWHERE = {"sac_restart_fails", "kms_unreachable", "export_fails"}
 """A run in Azure never has SAC restart the system: tests/console/test_sac_restart.py. The playbook
-of the matrix activates nothing: tests/lab/test_licensing.py."""
+of the matrix activates and exports nothing: tests/lab/test_licensing.py, test_guest.py."""
 
 
 @pytest.mark.parametrize("first", range(0, len(SEEDS), BLOCK))
