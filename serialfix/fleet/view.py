@@ -48,7 +48,7 @@ def plan_view(plan: FleetPlan) -> RenderableType:
     if plan.chosen.skipped:
         parts += [grid(("skipped", "VMs", "first"), _skipped(plan)), Text()]
     if plan.waves:
-        parts += [grid(("subscription", "region", "VMs", "ARM calls", "fits"), _regions(plan))]
+        parts += [grid(("subscription", "region", "VMs", "calls", "fits"), _regions(plan))]
         parts += [Text(), *(Text(line) for line in _words(plan))]
     parts += [Text(f"Note: {printable(note)}", style="yellow") for note in plan.notes]
     playbook = plan.loaded.playbook

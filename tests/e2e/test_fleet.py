@@ -14,6 +14,7 @@ from serialfix.fleet.cost import calls_per_vm
 from serialfix.lab.build import make_vm
 from serialfix.lab.faults import Delays
 from serialfix.lab.server import Lab, LabThread
+from serialfix.lab.switches import ArmDelays
 from serialfix.lab.unmade import UnmadeGuest
 from serialfix.lab.vm import SUBSCRIPTION
 from tests.e2e.conftest import Ended, Site
@@ -37,7 +38,7 @@ def thousand() -> Lab:
         )
         for number in range(1000)
     ]
-    lab = Lab(vms)
+    lab = Lab(vms, delays=ArmDelays.instant())
     lab.cloud.graph_rows = 100
     return lab
 

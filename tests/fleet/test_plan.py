@@ -77,6 +77,18 @@ def test_a_thousand_vms_are_a_screenful_and_nothing_is_cut() -> None:
     assert "\x1b" not in text
 
 
+def test_long_regions_have_room_and_many_are_summed_up() -> None:
+    vms = [
+        found(f"v{n}", location="germanywestcentral" if n else "westus", subscription_id=f"{n:036}")
+        for n in range(25)
+    ]
+    text = shown(plan_of(vms))
+    assert "germanywestcentral" in text
+    assert f"{24:036}" not in text
+    assert "and 5 more" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
 def test_what_does_not_fit_is_told_with_figures() -> None:
     text = shown(plan_of(MANY, max_concurrency="100%"))
     assert "more than Azure's budgets" in text
