@@ -22,6 +22,7 @@ from serialfix.transport.network import is_loopback, tls_context
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
     from azure.core.credentials_async import AsyncTokenCredential
+    from azure.core.rest import HttpRequest
     from azure.mgmt.compute.aio import ComputeManagementClient
 
 
@@ -196,14 +197,36 @@ class Azure:
         headers: dict[str, str] | None = None,
     ) -> dict[str, Any]:
         """One ARM call, answered as JSON; `url` is a path or a `nextLink`."""
-        from azure.core.exceptions import HttpResponseError
         from azure.core.rest import HttpRequest
 
         call = HttpRequest(method, url, params=params, headers=headers)
+        answer, _ = await self._answer(call, doing=doing, action=action)
+        return answer
+
+    async def ask(
+        self,
+        url: str,
+        body: dict[str, Any],
+        *,
+        doing: str,
+        action: str,
+        params: Mapping[str, str] | None = None,
+    ) -> tuple[dict[str, Any], Mapping[str, str]]:
+        """A POST that only reads, and so is repeated as a GET is; the answer and its headers."""
+        from azure.core.rest import HttpRequest
+
+        call = HttpRequest("POST", url, params=params, json=body)
+        return await self._answer(call, doing=doing, action=action, retry_on_methods=["POST"])
+
+    async def _answer(
+        self, call: HttpRequest, *, doing: str, action: str, **options: Any
+    ) -> tuple[dict[str, Any], Mapping[str, str]]:
+        from azure.core.exceptions import HttpResponseError
+
         # send_request is not bound to the subscription of its client.
         client = self.compute(next(iter(self._clients), "none"))
         with mapped(doing, action=action):
-            response = await client.send_request(call)
+            response = await client.send_request(call, **options)
             response.raise_for_status()
             try:
                 body = response.json()
@@ -211,7 +234,7 @@ class Azure:
                 raise HttpResponseError("no JSON", response=response) from error
             if not isinstance(body, dict):
                 raise HttpResponseError("not a JSON object", response=response)
-            return body
+            return body, response.headers
 
     async def order(self, url: str, body: dict[str, Any], *, doing: str, action: str) -> None:
         """POST once to a host that ARM named, with our token; an order is never repeated by itself.
@@ -264,11 +287,12 @@ class Azure:
         if self._subscription_id is None:
             wanted = self._wanted or self._environ.get("AZURE_SUBSCRIPTION_ID")
             self._subscription_id = (
-                await self._by_name(wanted) if wanted else _az_default(self._environ)
-            ) or await self._by_name(None)
+                await self.subscription_named(wanted) if wanted else _az_default(self._environ)
+            ) or await self.subscription_named(None)
         return self._subscription_id
 
-    async def _by_name(self, wanted: str | None) -> str:
+    async def subscription_named(self, wanted: str | None) -> str:
+        """The id for an id or a name. Raises ConfigError that lists those visible."""
         if wanted and correlation_id(wanted) == wanted.lower():
             return wanted
         visible = await self.subscriptions()

@@ -7,7 +7,7 @@ Imports azure.* at its top, so it is itself imported only where a client is made
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,14 @@ def build(
     ]
 
 
+def quota_reset(headers: Mapping[str, str]) -> float | None:
+    """Seconds until Resource Graph's quota of the user is full again (azure.md §6.6): hh:mm:ss."""
+    found = re.fullmatch(
+        r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", headers.get("x-ms-user-quota-resets-after") or ""
+    )
+    return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else None
+
+
 class LoopbackAuthentication(AsyncARMChallengeAuthenticationPolicy):
     """Sends the token over plain http too; used only when the endpoint is this machine."""
 
@@ -76,6 +84,13 @@ class BoundedRetry(policies.AsyncRetryPolicy[Any, Any]):
         )
         self._longest = patience.retry_after_max
         self._observer = observer
+
+    def get_retry_after(self, response: PipelineResponse[Any, Any]) -> float | None:
+        found: float | None = super().get_retry_after(response)
+        answer = response.http_response
+        if found is None and answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            return quota_reset(answer.headers)  # Resource Graph's own header
+        return found
 
     def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
         # azure.md §10: an earlier retry is not processed, so a shorter sleep would be in vain.

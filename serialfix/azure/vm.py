@@ -121,7 +121,7 @@ async def preflight(azure: Azure, ref: VmRef) -> VmFacts:
     disk = _dig(properties, "storageProfile", "osDisk")
     image = _dig(properties, "storageProfile", "imageReference")
     os_name = str(view.get("osName") or "")
-    if refusal := _not_windows_server(str(disk.get("osType") or ""), os_name, image):
+    if refusal := not_windows_server(str(disk.get("osType") or ""), os_name, image):
         raise NotWindowsServer(
             f"{ref.label} is {refusal}; SAC exists on Windows Server only",
             remedy="Repair it from its disk: `az vm repair create`.",
@@ -296,7 +296,7 @@ def _remedies(ref: VmRef) -> dict[str, str]:
     }
 
 
-def _not_windows_server(os_type: str, os_name: str, image: Mapping[str, Any]) -> str:
+def not_windows_server(os_type: str, os_name: str, image: Mapping[str, Any]) -> str:
     """What it is instead; empty when it is, or may be, Windows Server."""
     offer = f"{image.get('publisher') or ''} {image.get('offer') or ''}"
     if os_type.casefold() == "linux":

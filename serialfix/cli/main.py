@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from serialfix import __version__
-from serialfix.cli import attach, offline, run, runs, tools
+from serialfix.cli import attach, fleet, offline, run, runs, tools
 from serialfix.cli import playbook as playbooks
 from serialfix.errors import Interrupted, SerialfixError
 from serialfix.printable import printable
@@ -52,6 +52,7 @@ def build() -> typer.Typer:
     app.command("resume")(run.resume)
     app.command("attach")(attach.attach)
     app.add_typer(runs.build(), name="runs")
+    app.add_typer(fleet.build(), name="fleet")
     app.add_typer(playbooks.build(), name="playbook")
     app.add_typer(offline.build(), name="offline")
     app.command("replay")(tools.replay)

@@ -63,6 +63,7 @@ class Arm:
             self._authenticate(request)
             call = self._find(request)
             action = call.route.action
+            self.cloud.calls[action] += 1
             self._check_version(call)
             await self._apply_faults(call)
             self._take(call, headers)

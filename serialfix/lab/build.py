@@ -20,6 +20,7 @@ from serialfix.lab.profiles import (
 )
 from serialfix.lab.server import Lab
 from serialfix.lab.switches import ArmDelays
+from serialfix.lab.unmade import UnmadeGuest
 from serialfix.lab.vm import LINUX, WINDOWS_CLIENT, Image, LabVm
 
 
@@ -38,38 +39,45 @@ def make_vm(
     broken: str | Sequence[str] = (),
     nics: Sequence[str] = (),
     builtin_administrator: Builtin = "renamed",
+    at_once: bool = True,
     **settings: Any,
 ) -> LabVm:
     """A VM with a guest of the lab; `settings` are further fields of `LabVm`.
 
     `broken` names ways to break it (`serialfix.lab.broken`). Without one, `misconfigured` breaks
     the RDP listener as the article describes it. A client Windows and a Linux have no SAC: their
-    port is silent. ConfigError for a way that there is not.
+    port is silent. Not `at_once`: the guest is made when it is first needed. ConfigError for a way
+    that there is not.
     """
-    if isinstance(profile, str):
-        profile = PROFILES[profile]
+    release = PROFILES[profile] if isinstance(profile, str) else profile
     if system != "windows":
         faults = Faults(sac_absent="silence")
-    guest = Guest(
-        profile=profile,
-        program=program,
-        renderer=renderer,
-        faults=faults or Faults(),
-        delays=delays or Delays(),
-        seed=seed,
-        language=language,
-        nics=nics,
-        builtin_administrator=builtin_administrator,
-    )
     ways = [broken] if isinstance(broken, str) else broken
-    for way in ways or (["listener"] if misconfigured else []):
+    for way in ways:
         if way not in BROKEN:
             raise ConfigError(
                 f"the lab cannot break a guest in the way {way!r}",
                 remedy=f"Known are: {', '.join(sorted(BROKEN))}.",
             )
-        BROKEN[way](guest)
-    images = {"client": WINDOWS_CLIENT, "linux": LINUX, "windows": _image(profile)}
+
+    def make() -> Guest:
+        guest = Guest(
+            profile=release,
+            program=program,
+            renderer=renderer,
+            faults=faults or Faults(),
+            delays=delays or Delays(),
+            seed=seed,
+            language=language,
+            nics=nics,
+            builtin_administrator=builtin_administrator,
+        )
+        for way in ways or (["listener"] if misconfigured else []):
+            BROKEN[way](guest)
+        return guest
+
+    images = {"client": WINDOWS_CLIENT, "linux": LINUX, "windows": _image(release)}
+    guest = make() if at_once else UnmadeGuest(make)
     return LabVm(name=name, guest=guest, image=images[system], **settings)
 
 
@@ -80,10 +88,13 @@ def make_lab(
     serial_sockets: Path | None = None,
     **settings: Any,
 ) -> Lab:
-    """A lab of `count` VMs, named myvm, myvm2, ...; `settings` are those of `make_vm`."""
+    """A lab of `count` VMs, named myvm, myvm2, ...; `settings` are those of `make_vm`.
+
+    The first guest is made at once, so that wrong settings are told here; the others when needed.
+    """
     return Lab(
         [
-            make_vm(f"myvm{n if n > 1 else ''}", **{"seed": n, **settings})
+            make_vm(f"myvm{n if n > 1 else ''}", **{"seed": n, "at_once": n == 1, **settings})
             for n in range(1, count + 1)
         ],
         delays=azure_delays,

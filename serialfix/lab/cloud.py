@@ -14,6 +14,7 @@ from typing import Any
 
 from serialfix.lab.identity import Tokens
 from serialfix.lab.switches import ArmDelays, ArmFaults, Refusal
+from serialfix.lab.throttle import Quota
 from serialfix.lab.vm import LabVm
 
 
@@ -99,6 +100,10 @@ class Cloud:
     delays: ArmDelays = field(default_factory=ArmDelays)
     tokens: Tokens = field(default_factory=Tokens)
     page_size: int = 50
+    graph_rows: int = 1000  # of an answer of Resource Graph at most, whatever was asked for
+    graph_quota: Quota = field(default_factory=Quota)
+    management_groups: dict[str, list[str]] = field(default_factory=dict)  # their subscriptions
+    calls: Counter[str] = field(default_factory=Counter)  # by action, refused ones too
     seed: int = 0
     base_url: str = ""
     cut: Callable[[LabVm], None] = lambda _: None  # ends the console session of a VM

@@ -1,109 +1,194 @@
-"""Resource Graph: enough of one query to find VMs (azure.md §6.6)."""
+"""Resource Graph: enough of its query language to find VMs (azure.md §6.6)."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import functools
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from serialfix.lab.cloud import refuse
+from serialfix.lab.cloud import Refused, refuse
 from serialfix.lab.identity import TENANT
 from serialfix.lab.routing import Call, Route, reply, route
 from serialfix.lab.shapes import instance_json, vm_json
+from serialfix.lab.switches import THROTTLED
 from serialfix.lab.vm import POWER_TEXT, LabVm
 
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-_WHERE = re.compile(r"^where\s+([\w.]+)\s*(=~|==|in~)\s*(.+)$", re.IGNORECASE)
-_TEXT = re.compile(r"'([^']*)'")
+_LITERAL = r"'(?:[^'\\]|\\.)*'"
+_STAGE = re.compile(rf"(?:{_LITERAL}|[^|'])+")
+_WHERE = re.compile(
+    rf"where\s+([\w.]+)\s*(?:(=~|==|\s+startswith)\s*({_LITERAL})"
+    rf"|\s+in~\s*\(\s*({_LITERAL}(?:\s*,\s*{_LITERAL})*)\s*\))",
+    re.IGNORECASE,
+)
+_CAST = re.compile(r"(?:tostring|tobool)\((.*)\)")
 
 
 async def resources(call: Call) -> web.Response:
-    """`resources` or `computeresources`, with `where x =~ 'y'`, `project` and `order by id`."""
+    """`resources` or `computeresources`, with `where`, `project` and `order by id`.
+
+    An answer without the column `id` cannot be continued, as in Azure.
+    """
+    quota = _quota(call)
     body = await call.json()
     options = body.get("options") or {}
-    wanted = {sub.lower() for sub in body.get("subscriptions") or call.cloud.subscriptions}
-    table, *stages = (stage.strip() for stage in str(body.get("query", "")).split("|"))
-    if table.lower() not in ("resources", "computeresources"):
+    query = str(body.get("query", ""))
+    wanted = _scope(call, body)
+    stages = [stage.strip() for stage in _STAGE.findall(query)]
+    if "|".join(_STAGE.findall(query)) != query:
+        raise refuse(400, "InvalidQuery", "Query is invalid: a text does not end.")
+    table = stages[0].lower() if stages else ""
+    if table not in ("resources", "computeresources"):
         raise refuse(400, "InvalidQuery", f"Query is invalid: unknown table '{table}'.")
-    scale_sets = table.lower() == "computeresources"
     rows = [
-        _row(vm)
+        _Row(vm)
         for vm in call.cloud.vms
-        if vm.subscription.lower() in wanted and (vm.scale_set is not None) == scale_sets
+        if vm.subscription.lower() in wanted
+        and (vm.scale_set is not None) == (table == "computeresources")
     ]
-    for stage in stages:
-        rows = _apply(stage, rows)
-    start = int(options.get("$skipToken") or options.get("$skip") or 0)
-    end = start + min(int(options.get("$top") or 100), 1000)
+    columns: list[str] = []
+    for stage in stages[1:]:
+        if stage.lower().startswith("project "):
+            columns = [column.strip() for column in stage[8:].split(",")]
+        else:
+            rows = _apply(stage, rows)
+    start = _start(options)
+    end = start + min(int(options.get("$top") or 100), call.cloud.graph_rows)
+    # what a column holds is looked up for the rows of this page alone: that is most of the work
+    data = [
+        dict(_column(row, column) for column in columns) if columns else row.whole()
+        for row in rows[start:end]
+    ]
     answer: dict[str, Any] = {
         "totalRecords": len(rows),
-        "count": len(rows[start:end]),
-        "data": rows[start:end],
+        "count": len(data),
+        "data": data,
         "facets": [],
         "resultTruncated": "true" if end < len(rows) else "false",
     }
-    if end < len(rows):
-        answer["$skipToken"] = str(end)
+    if end < len(rows) and (not columns or "id" in columns):
+        answer["$skipToken"] = base64.b64encode(f"lab:{end}".encode()).decode()
     response = reply(answer, pretty=False)
-    response.headers.update(
-        {"x-ms-user-quota-remaining": "14", "x-ms-user-quota-resets-after": "00:00:05"}
-    )
+    response.headers.update(quota)
     return response
 
 
-def _apply(stage: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if match := _WHERE.match(stage):
-        path, operator, literal = match.groups()
-        texts = _TEXT.findall(literal)
+def _quota(call: Call) -> dict[str, str]:
+    """The headers; the 429 of a user who asks too often where limits are enforced."""
+    left, seconds = call.cloud.graph_quota.take(call.cloud.delays.graph_window)
+    headers = {
+        "x-ms-user-quota-remaining": str(max(left, 0)),
+        "x-ms-user-quota-resets-after": f"00:00:{seconds:010.7f}",  # a TimeSpan of .NET
+    }
+    if left < 0 and any(faults.enforce_limits for faults in call.faults):
+        raise Refused(replace(THROTTLED, code="RateLimiting"), headers)
+    return headers
+
+
+def _scope(call: Call, body: dict[str, Any]) -> set[str]:
+    """The subscriptions that are meant, in lower case. Raises the 403 when none can be seen."""
+    known = {sub.lower() for sub in call.cloud.subscriptions}
+    groups = call.cloud.management_groups
+    asked = [str(sub) for sub in body.get("subscriptions") or ()]
+    for name in body.get("managementGroups") or ():
+        asked += next((subs for key, subs in groups.items() if key.lower() == name.lower()), [])
+    if not asked and not body.get("managementGroups"):
+        return known
+    if not (wanted := known & {sub.lower() for sub in asked}):
+        raise refuse(
+            403, "AccessDenied", "Please make sure that you have access to the queried scopes."
+        )
+    return wanted
+
+
+def _start(options: dict[str, Any]) -> int:
+    token = options.get("$skipToken")
+    if token is None:
+        return int(options.get("$skip") or 0)
+    try:
+        return int(base64.b64decode(token, validate=True).decode().removeprefix("lab:"))
+    except (binascii.Error, ValueError):
+        raise refuse(400, "InvalidSkipToken", "The provided skip token is not valid.") from None
+
+
+def _apply(stage: str, rows: list[_Row]) -> list[_Row]:
+    if match := _WHERE.fullmatch(stage):
+        path, operator, one, several = match.groups()
+        texts = [
+            re.sub(r"\\(.)", r"\1", text[1:-1]) for text in re.findall(_LITERAL, one or several)
+        ]
         if operator == "==":
             return [row for row in rows if str(_value(row, path)) in texts]
-        lowered = [text.lower() for text in texts]
+        lowered = tuple(text.lower() for text in texts)
+        if (operator or "").strip().lower() == "startswith":
+            return [row for row in rows if str(_value(row, path)).lower().startswith(lowered)]
         return [row for row in rows if str(_value(row, path)).lower() in lowered]
-    if stage.lower().startswith("project "):
-        columns = [column.strip() for column in stage[8:].split(",")]
-        return [dict(_column(row, column) for column in columns) for row in rows]
     if re.match(r"order by id( asc)?$", stage, re.IGNORECASE):
         return sorted(rows, key=lambda row: str(row["id"]))
     raise refuse(400, "InvalidQuery", f"Query is invalid: the lab does not know '{stage}'.")
 
 
-def _column(row: dict[str, Any], column: str) -> tuple[str, Any]:
+def _column(row: _Row, column: str) -> tuple[str, Any]:
     name, _, path = column.partition("=")
-    path = re.sub(r"^\w+\((.*)\)$", r"\1", (path or name).strip())
+    path = (path or name).strip()
+    path = cast[1] if (cast := _CAST.fullmatch(path)) else path
     return name.strip(), _value(row, path)
 
 
-def _value(row: Any, path: str) -> Any:
-    for part in path.split("."):
-        row = row.get(part) if isinstance(row, dict) else None
-    return row
+def _value(row: _Row, path: str) -> Any:
+    first, *more = path.split(".")
+    value = row.properties if first == "properties" else row.get(first)
+    for part in more:
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
-def _row(vm: LabVm) -> dict[str, Any]:
-    shape = vm_json(vm) if vm.scale_set is None else instance_json(vm)
-    properties = shape["properties"]
-    properties["extended"] = {
-        "instanceView": {
-            "powerState": {
-                "code": f"PowerState/{vm.power_state}",
-                "level": "Info",
-                "displayStatus": POWER_TEXT[vm.power_state],
+class _Row(dict[str, Any]):
+    """What Resource Graph holds of a VM; its properties are put together when they are read."""
+
+    def __init__(self, vm: LabVm) -> None:
+        instance = vm.scale_set is not None
+        kind = "virtualmachinescalesets/virtualmachines" if instance else "virtualmachines"
+        super().__init__(
+            id=vm.id,
+            name=f"{vm.scale_set}_{vm.instance_id}" if instance else vm.name,
+            type=f"microsoft.compute/{kind}",
+            tenantId=TENANT,
+            location=vm.location,
+            resourceGroup=vm.resource_group.lower(),
+            subscriptionId=vm.subscription,
+            tags=dict(vm.tags),
+        )
+        self._vm = vm
+
+    @functools.cached_property
+    def properties(self) -> dict[str, Any]:
+        """As Compute shows them, and the power state."""
+        vm = self._vm
+        shape = vm_json(vm) if vm.scale_set is None else instance_json(vm)
+        properties: dict[str, Any] = shape["properties"]
+        system = {"osName": vm.image.os_name, "osVersion": vm.image.os_version}
+        properties["extended"] = {
+            "instanceView": {
+                **(system if vm.agent_ready and vm.power_state != "deallocated" else {}),
+                "powerState": {
+                    "code": f"PowerState/{vm.power_state}",
+                    "level": "Info",
+                    "displayStatus": POWER_TEXT[vm.power_state],
+                },
             }
         }
-    }
-    return {
-        "id": vm.id,
-        "name": shape["name"],
-        "type": shape["type"].lower(),
-        "tenantId": TENANT,
-        "location": vm.location,
-        "resourceGroup": vm.resource_group.lower(),
-        "subscriptionId": vm.subscription,
-        "tags": dict(vm.tags),
-        "properties": properties,
-    }
+        return properties
+
+    def whole(self) -> dict[str, Any]:
+        """All columns."""
+        return {**self, "properties": self.properties}
 
 
 ROUTES: tuple[Route, ...] = (

@@ -67,7 +67,7 @@ class ArmFaults:
     deny: Mapping[str, Refusal] = field(default_factory=dict)
     throttle: Mapping[str, int] = field(default_factory=dict)  # action -> its first N calls get 429
     throttle_seconds: float = 1.0  # the Retry-After of these
-    enforce_limits: bool = False  # answer 429 when a bucket of azure.md §10 is empty
+    enforce_limits: bool = False  # answer 429 when a bucket of azure.md §10, or a quota, is empty
     connect_rejects: int = 0  # the first N connects: "Provisioning ... has not yet succeeded"
     restart_fails: bool = False  # the operation ends Failed and the guest did not restart
     restart_hangs: bool = False  # the operation stays InProgress and the guest did not restart
@@ -118,10 +118,17 @@ class ArmDelays:
     snapshot: float = 1.0
     run_command: float = 0.5
     retry_after: float = 1.0
+    graph_window: float = 5.0  # Resource Graph's quota is full again after it
 
     @classmethod
     def instant(cls) -> ArmDelays:
         """As good as no waiting; the SDK takes a Retry-After of 0 for none at all."""
         return cls(
-            restart=0.01, start=0.01, stop=0.01, snapshot=0.01, run_command=0.01, retry_after=0.01
+            restart=0.01,
+            start=0.01,
+            stop=0.01,
+            snapshot=0.01,
+            run_command=0.01,
+            retry_after=0.01,
+            graph_window=0.01,
         )

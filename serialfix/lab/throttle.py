@@ -1,4 +1,4 @@
-"""Compute's token buckets and the header that tells what is left (azure.md §7, §10)."""
+"""Compute's token buckets, Resource Graph's quota, and the headers that tell what is left."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Limit:
     resource: tuple[float, float] | None = None
 
 
-LIMITS = {
+LIMITS = {  # azure.md §7, §10
     "UpdateVM": Limit((500, 1500), (4, 12)),
     "DeleteVM": Limit((500, 1500), (4, 12)),
     "LowCostGet": Limit((8000, 24000), (12, 36)),
@@ -49,3 +49,20 @@ class Limiter:
         # a refused call takes nothing
         self.buckets[name, key] = (left if left >= 0 else left + 1, now)
         return left
+
+
+@dataclass(slots=True)
+class Quota:
+    """Resource Graph's: so many queries of a user in every window (azure.md §6.6)."""
+
+    queries: int = 15
+    used: int = 0
+    ends: float = 0.0
+
+    def take(self, window: float) -> tuple[int, float]:
+        """Count a query: how many are left (-1: one too many), and the seconds to the reset."""
+        now = asyncio.get_running_loop().time()
+        if now >= self.ends:
+            self.used, self.ends = 0, now + window
+        self.used = min(self.used + 1, self.queries + 1)
+        return self.queries - self.used, self.ends - now

@@ -14,10 +14,15 @@ from serialfix.result import plain
 
 
 def run_schema() -> dict[str, Any]:
-    """The JSON Schema of `run_json`, as it ships with the package."""
+    """The JSON Schema of `run_json`."""
+    return shipped_schema("run-1")
+
+
+def shipped_schema(name: str) -> dict[str, Any]:
+    """A JSON Schema that ships with the package, e.g. `fleet-plan-1`."""
     from importlib.resources import files
 
-    text = files("serialfix").joinpath("schemas", "run-1.json").read_text("utf-8")
+    text = files("serialfix").joinpath("schemas", f"{name}.json").read_text("utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema
 

@@ -1,0 +1,1 @@
+"""Many VMs: which, in which order, within which bounds."""

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from serialfix.fleet.budget import DEFAULT_CONCURRENCY, DEFAULT_ERRORS
+from serialfix.fleet.waves import DEFAULT
+from serialfix.lab.server import Lab, LabThread
+from serialfix.lab.switches import FORBIDDEN, ArmDelays, ArmFaults
+from serialfix.lab.vm import LINUX, LabVm
+from serialfix.report.machine import shipped_schema
+from tests.cli.conftest import Stage
+from tests.lab.doubles import FakeGuest
+
+
+OTHER = "00000000-0000-0000-0000-0000000000aa"
+READ = "Microsoft.ResourceGraph/resources/read"
+
+
+def make() -> Lab:
+    vms = [
+        *(LabVm(guest=FakeGuest(), name=f"web-{n}", tags={"env": "prod"}) for n in range(12)),
+        LabVm(guest=FakeGuest(), name="lin", image=LINUX),
+        LabVm(guest=FakeGuest(), name="off", power="deallocated"),
+        LabVm(guest=FakeGuest(), name="far", subscription=OTHER),
+    ]
+    return Lab(vms, delays=ArmDelays.instant())
+
+
+@pytest.fixture
+def lab(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[LabThread]:
+    for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_AUTHORITY_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    with LabThread(make) as thread:
+        for name, value in thread.env.items():
+            monkeypatch.setenv(name, value)
+        yield thread
+
+
+def planned(stage: Stage, *args: str) -> dict[str, Any]:
+    code, out, err = stage.run("fleet", "plan", "-p", "rdp-reset", "-o", "json", *args)
+    assert code == 0, err
+    data: dict[str, Any] = json.loads(out)
+    jsonschema.Draft7Validator(shipped_schema("fleet-plan-1")).validate(data)
+    return data
+
+
+def names(data: dict[str, Any]) -> list[str]:
+    return [target["name"] for target in data["targets"]]
+
+
+def test_the_defaults_shown_in_the_help_are_those_of_the_policy(stage: Stage) -> None:
+    _, out, _ = stage.run("fleet", "plan", "--help")
+    for value in (DEFAULT, DEFAULT_ERRORS, DEFAULT_CONCURRENCY):
+        assert f"[default: {value}]" in " ".join(out.split())
+
+
+def test_who_and_in_which_waves(stage: Stage, lab: LabThread) -> None:
+    data = planned(stage, "--all", "--power", "running", "--waves", "1,25%,rest")
+    assert data["policy"]["wave_sizes"] == [1, 3, 8]
+    assert names(data) == sorted(names(data))
+    assert {(s["id"].rpartition("/")[2], s["reason"]) for s in data["skipped"]} == {
+        ("lin", "linux"),
+        ("off", "not_running"),
+    }
+    assert names(planned(stage, "--tag", "ENV=prod", "--name", "web-1*")) == [
+        *("web-1", "web-10", "web-11")
+    ]
+    idle = planned(stage, "--name", "off")
+    assert (names(idle), "does not run" in idle["notes"][0]) == (["off"], True)
+
+
+def test_subscriptions_by_name_and_id(stage: Stage, lab: LabThread) -> None:
+    far = f"serialfix lab {OTHER[:8]}"
+    here = lab.env["AZURE_SUBSCRIPTION_ID"]
+    for value in (far, OTHER):
+        assert names(planned(stage, "--subscription", value, "--name", "*")) == ["far"]
+    both = planned(stage, "--subscription", far, "--subscription", here, "--all")
+    assert len(both["targets"]) == 14
+    assert len(both["arm_calls"]["regions"]) == 2
+    code, _, err = stage.run(
+        "fleet", "plan", "-p", "rdp-reset", "--all", "--subscription", "no such"
+    )
+    assert (code, "no such" in err, far in err) == (2, True, True)
+
+
+def test_ids_from_a_file_and_from_stdin(
+    stage: Stage, lab: LabThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [vm.id for vm in lab.call(lambda lab: list(lab.vms))]
+    path = tmp_path / "ids.txt"
+    path.write_bytes("\r\n".join(["# mine", ids[0], "", ids[-1]]).encode("utf-8-sig"))
+    assert names(planned(stage, "--ids", f"@{path}")) == ["far", "web-0"]
+    stdin = io.TextIOWrapper(io.BytesIO("\n".join([ids[1], ids[1], f"{ids[1]}x"]).encode()))
+    monkeypatch.setattr("sys.stdin", stdin)
+    data = planned(stage, "--ids", "@-", "--ids", ids[12])
+    assert names(data) == ["web-1"]
+    assert sorted(s["reason"] for s in data["skipped"]) == ["duplicate", "linux", "not_found"]
+    assert data["asked"]["ids"] == 4
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ((), "nothing says which VMs"),
+        (("--subscription", OTHER), "nothing says which VMs"),
+        (("--power", "running"), "nothing says which VMs"),
+        (("--all", "--name", "x"), "--all takes every VM"),
+        (("--all", "--subscription", "a", "--management-group", "b"), "not both"),
+        (("--ids", "myvm"), "--ids:1: 'myvm'"),
+        (("--ids", "@/no/such/file"), "/no/such/file cannot be read"),
+        (("--all", "--waves", "rest,1"), "--waves"),
+        (("--all", "--max-errors", "x"), "--max-errors"),
+        (("--all", "--max-concurrency", "0"), "--max-concurrency"),
+        (("--all", "--tag", "x"), "--tag takes NAME=VALUE"),
+        (("--all", "--set", "no=1"), "no parameter no"),
+        (("--all", "--power", "off"), "--power"),
+    ],
+)
+def test_wrong_usage_is_told_before_azure_is_asked(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.setenv("SERIALFIX_ARM_ENDPOINT", "http://127.0.0.1:1")
+    code, out, err = stage.run("fleet", "plan", "-p", "rdp-reset", *args)
+    assert (code, out) == (2, "")
+    assert said in " ".join(err.split())
+
+
+def test_waves_without_room_for_all_are_refused(stage: Stage, lab: LabThread) -> None:
+    code, _, err = stage.run(
+        "fleet", "plan", "-p", "rdp-reset", "--name", "web-*", "--waves", "1,50%"
+    )
+    assert (code, "room for 7 of 12" in err, "1,50%,rest" in err) == (2, True, True)
+
+
+def test_nothing_found_access_refused(stage: Stage, lab: LabThread) -> None:
+    plan = ("fleet", "plan", "-p", "rdp-reset", "-o", "json")
+    code, out, err = stage.run(*plan, "--name", "lin")
+    assert (code, len(json.loads(out)["skipped"])) == (3, 1)
+    assert "all 1 are skipped" in err
+    code, out, err = stage.run(*plan, "--name", "nobody")
+    assert (code, json.loads(out)["targets"], "none found" in err) == (3, [], True)
+    lab.call(lambda lab: setattr(lab.cloud, "faults", ArmFaults(deny={READ: FORBIDDEN})))
+    code, out, err = stage.run(*plan, "--all")
+    assert (code, out, READ in err) == (4, "", True)
+
+
+def test_progress_is_on_stderr_and_can_be_had_silent(stage: Stage, lab: LabThread) -> None:
+    plan = ("fleet", "plan", "-p", "rdp-reset", "--all")
+    code, out, err = stage.run(*plan)
+    assert (code, "14 of 14 VMs" in err, "14 of 14" in out) == (0, True, False)
+    assert stage.run(*plan, "--only-show-errors", "-o", "none") == (0, "", "")
+    _, tsv, _ = stage.run(*plan, "-o", "tsv", "--only-show-errors")
+    assert len(tsv.splitlines()) == 14
