@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from serialfix.windows.localised import truth
@@ -11,6 +12,8 @@ from serialfix.windows.shell import line, quoted
 _ACTIVE = 5
 """Which row of `net user NAME` says whether the account is active: labels are translated, their
 order is not."""
+_COUNTRY = re.compile(r"\s\d{3}(\s|$)")
+"""The row before it holds a number in every language; a comment of several lines moves them."""
 
 
 def show_user(name: str) -> str:
@@ -36,7 +39,7 @@ def set_member(group: str, name: str, *, member: bool) -> str:
 def is_active(rows: Sequence[str]) -> bool | None:
     """Whether the account is active; None when the answer is not clear."""
     filled = [row for row in rows if row.strip()]
-    if len(filled) <= _ACTIVE:
+    if len(filled) <= _ACTIVE or not _COUNTRY.search(filled[_ACTIVE - 1]):
         return None
     return truth(filled[_ACTIVE].split("  ")[-1])
 

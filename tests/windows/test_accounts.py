@@ -34,3 +34,18 @@ def test_a_comment_is_no_list_of_members() -> None:
     ]
     assert not accounts.is_member(rows, "bob")
     assert accounts.is_member(rows, "al")
+
+
+def test_a_comment_of_several_lines_is_not_read_as_the_answer() -> None:
+    rows = [
+        "User name                    bob",
+        "Full Name",
+        "Comment                      one",
+        "two",
+        "three",
+        "User's comment               Yes",
+        "Country/region code          000 (System Default)",
+        "Account active               No",
+    ]
+    assert accounts.is_active(rows) is None
+    assert accounts.is_active([*rows[:3], *rows[5:]]) is False
