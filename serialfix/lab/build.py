@@ -81,6 +81,10 @@ def make_vm(
     return LabVm(name=name, guest=guest, image=images[system], **settings)
 
 
+AT_ONCE = 20
+"""Guests of a lab that are made when it starts; a thousand would take seconds and 200 MB."""
+
+
 def make_lab(
     count: int = 1,
     *,
@@ -90,11 +94,12 @@ def make_lab(
 ) -> Lab:
     """A lab of `count` VMs, named myvm, myvm2, ...; `settings` are those of `make_vm`.
 
-    The first guest is made at once, so that wrong settings are told here; the others when needed.
+    The first guests are made at once: wrong settings are told here, and they run before anybody
+    attaches. The others are made, and boot, when they are needed.
     """
     return Lab(
         [
-            make_vm(f"myvm{n if n > 1 else ''}", **{"seed": n, "at_once": n == 1, **settings})
+            make_vm(f"myvm{n if n > 1 else ''}", **{"seed": n, "at_once": n <= AT_ONCE, **settings})
             for n in range(1, count + 1)
         ],
         delays=azure_delays,
