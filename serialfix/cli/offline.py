@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 _SHOWN = 16
 """So many bytes are shown."""
 SCHEMA = "serialfix.offline/1"
-_WORK = 20
-"""The exit code of --check --exit-code when there is something to change."""
 SystemHive = Annotated[
     Path | None, o.option("--system-hive", help="Windows/System32/config/SYSTEM of the disk.")
 ]
@@ -75,7 +73,7 @@ def apply(
 
     paths = {kind: path for kind, path in given.items() if path is not None}
     result = work(loaded, paths, check=check, decide=decide)
-    code = _WORK if check and exit_code and result.outcome is Outcome.WOULD_CHANGE else 0
+    code = o.WORK_TO_DO if check and exit_code and result.outcome is Outcome.WOULD_CHANGE else 0
     _show(result, code, output)
     return code
 

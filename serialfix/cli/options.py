@@ -14,6 +14,10 @@ import typer
 from serialfix.report.formats import OutputFormat, ReportFormat
 
 
+WORK_TO_DO = 20
+"""The exit code of --check --exit-code when there is something to change."""
+
+
 def option(*names: str, help: str, **more: Any) -> Any:
     """An option whose environment variable follows from its long name."""
     long = next(name for name in names if name.startswith("--"))

@@ -171,7 +171,7 @@ def _perform(work: Callable[[Observer], Coroutine[Any, Any, RunResult]], manner:
     if interruption.signal and result.exit_code:
         result = replace(result, exit_code=interruption.exit_code)
     elif manner.check and manner.exit_code and result.outcome is Outcome.WOULD_CHANGE:
-        result = replace(result, exit_code=20)
+        result = replace(result, exit_code=o.WORK_TO_DO)
     show_result(result, manner.output)
     return result.exit_code
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from serialfix.model import Outcome, PlanFacts, RegistryValue
-from serialfix.playbook.schema import Playbook, Step, fact_word
+from serialfix.playbook.schema import Playbook, Step
 from serialfix.playbook.steps.wish import Policy, State
 
 
@@ -123,7 +123,9 @@ def _planned(
     wanted: State = None
     outcome = Outcome.OK
     if not playbook.applies(step, present.facts):
-        note = f"does not apply: {_why_not(playbook, step, present)}"
+        assert step.when is not None  # noqa: S101 - it does not hold
+        found = playbook.compared(step.when, present.facts)
+        note = f"does not apply: {step.when.fact or step.when.parameter} is {found}"
     else:
         wish, before = step.wish, present.states[step.id]
         if step.service is not None:
@@ -142,16 +144,6 @@ def _planned(
         note=note,
         restart=restart,
     )
-
-
-def _why_not(playbook: Playbook, step: Step, present: Present) -> str:
-    """The condition that does not hold, with what was found."""
-    assert step.when is not None  # noqa: S101 - it does not hold
-    if step.when.parameter is not None:
-        found: object = playbook.parameters[step.when.parameter].value
-    else:
-        found = fact_word(present.facts[step.when.fact or ""])
-    return f"{step.when.fact or step.when.parameter} is {found}"
 
 
 def active_policies(

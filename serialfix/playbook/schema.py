@@ -353,11 +353,13 @@ class Playbook(Model):
 
     def applies(self, step: Step, facts: Mapping[str, State]) -> bool:
         """Whether the condition of a step holds for these facts."""
-        if step.when is None:
-            return True
-        if step.when.parameter is not None:
-            return step.when.holds(self.parameters[step.when.parameter].value)
-        return step.when.holds(fact_word(facts[step.when.fact or ""]))
+        return step.when is None or step.when.holds(self.compared(step.when, facts))
+
+    def compared(self, when: When, facts: Mapping[str, State]) -> Scalar:
+        """What a condition is about: the value of its parameter, or what was found."""
+        if when.parameter is not None:
+            return self.parameters[when.parameter].value
+        return fact_word(facts[when.fact or ""])
 
 
 def fact_word(state: State) -> Scalar:

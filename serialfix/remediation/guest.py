@@ -141,7 +141,7 @@ class Guest:
                 # the prompt's name is random: no other run writes there
                 return f"%SystemRoot%\\Temp\\serialfix-{self.lines.nonce}{next(self._files)}.reg"
 
-    async def _settled(self, wish: Wish, state: State = None) -> State:
+    async def _settled(self, wish: Wish) -> State:
         """The state once the guest is not on its way to another any more, or no longer waited."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.patience.proof

@@ -13,10 +13,6 @@ from serialfix.remediation.lines import Lines
 from serialfix.windows import registry
 
 
-ABSENT = 1
-"""reg.exe's exit code for a missing key or value (sac.md §9)."""
-
-
 class Values:
     """Reads registry values over a session's command lines."""
 
@@ -62,7 +58,7 @@ class Values:
         piped = not result.complete
         if piped:
             result = await self.lines.whole(line)
-        if result.exit_code == ABSENT:
+        if result.exit_code == registry.ABSENT:
             return None
         if result.exit_code:
             raise self._unclear(line, f"exit code {result.exit_code}")
@@ -118,7 +114,7 @@ class Values:
         for path in registry.ancestors(key):
             if path.lower() not in keys:
                 result = await self.lines.sure(registry.key_exists(path))
-                if result.exit_code not in (0, ABSENT):
+                if result.exit_code not in (0, registry.ABSENT):
                     raise CommandFailed(f"no clear answer whether {path} exists")
                 keys[path.lower()] = result.exit_code == 0
             if keys[path.lower()]:

@@ -20,6 +20,8 @@ from serialfix.windows.paging import readings
 from serialfix.windows.shell import LINE_LIMIT, alike, line, quoted
 
 
+ABSENT = 1
+"""The exit code for a missing key or value (sac.md §9)."""
 BATCH = 13
 """Values asked for in one line: the line takes up to 7 rows, each answer one, the screen has 24."""
 _TYPED = re.compile(r"(?P<type>REG_[A-Z_]+)(?:    (?P<data>.*))?")

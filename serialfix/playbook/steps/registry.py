@@ -22,10 +22,6 @@ from serialfix.playbook.values import KeyPath, ValueName, registry_value
 from serialfix.windows import registry
 
 
-_ABSENT = 1
-"""reg.exe's exit code for a missing key or value (sac.md §9)."""
-
-
 class RegistryStep(Wish):
     """A registry value with this type and data, or (`state: absent`) no such value."""
 
@@ -136,9 +132,9 @@ class RegistryKeyStep(Wish):
     def read(self) -> Reading:
         """`absent`, `empty` or `in use`."""
         there = yield Ask(registry.key_exists(self.key), exit_code_only=True)
-        if there.exit_code not in (0, _ABSENT):
+        if there.exit_code not in (0, registry.ABSENT):
             raise CommandFailed(f"no clear answer whether {self.key} exists")
-        if there.exit_code == _ABSENT:
+        if there.exit_code == registry.ABSENT:
             return "absent"
         content = yield Ask(registry.list_key(self.key))
         empty = content.complete and registry.is_empty(content.output, self.key)
@@ -278,7 +274,7 @@ def _present(key: str, names: tuple[str, ...]) -> Any:
     there = []
     for name in names:
         found = yield Ask(registry.value_exists(key, name), exit_code_only=True)
-        if found.exit_code not in (0, _ABSENT):
+        if found.exit_code not in (0, registry.ABSENT):
             raise CommandFailed(f"no clear answer whether {key}, {name} exists")
         if found.exit_code == 0:
             there.append(name)
