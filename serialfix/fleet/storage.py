@@ -1,0 +1,168 @@
+"""What one VM's run of a fleet is kept in: the database, so that another host can go on with it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from serialfix.errors import RecordError
+from serialfix.fleet.database import Database, document, journal
+from serialfix.fleet.writer import Writer
+from serialfix.model import RunResult
+from serialfix.record.evidence import pack
+from serialfix.record.journal import MemoryJournal, Record, claim_vm
+from serialfix.record.locks import VmLock
+from serialfix.result import run_json
+from serialfix.secrets import Redactor
+
+
+EVIDENCE = "evidence.zip"
+RESULT = "result.json"
+UNDO = "undo.yaml"
+
+
+class Fenced(RecordError):
+    """Another worker has taken over this run: nothing more may be done here."""
+
+    slug = "record.fenced"
+
+
+class DatabaseJournal(MemoryJournal):
+    """A journal in the database. A number that another writer was quicker to take fences this one:
+    it fails before the act that the record would have told."""
+
+    def __init__(
+        self,
+        database: Database,
+        writer: Writer,
+        run_id: str,
+        redactor: Redactor,
+        past: list[Record],
+    ) -> None:
+        super().__init__(redactor=redactor)
+        self._database = database
+        self._writer = writer
+        self._run_id = run_id
+        self._token = secrets.token_hex(8)
+        self._records = past
+
+    async def _store(self, record: Record) -> None:
+        row = {
+            "run_id": self._run_id,
+            "seq": record["seq"],
+            "writer": self._token,
+            "record": json.dumps(record),
+        }
+        made = self._database.insert(journal).values(row).on_conflict_do_nothing()
+        mine = sa.select(journal.c.writer).where(
+            journal.c.run_id == row["run_id"], journal.c.seq == row["seq"]
+        )
+
+        def append(connection: sa.Connection) -> bool:
+            connection.execute(made)
+            return bool(connection.execute(mine).scalar_one() == self._token)
+
+        if not await self._writer.write(append):
+            raise Fenced(
+                f"another worker has taken over run {self._run_id}; this one stops",
+                remedy="Nothing needs to be done: the other one goes on.",
+            )
+
+
+class DatabaseStorage:
+    """A run's journal and texts in the database; recordings and evidence in a folder of this host.
+
+    The packed evidence goes into the database when the run has ended.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        writer: Writer,
+        run_id: str,
+        *,
+        path: Path,
+        state_dir: Path,
+        holder: str,
+        redactor: Redactor,
+        past: list[Record],
+    ) -> None:
+        self.run_id = run_id
+        self.path = path
+        self.journal = DatabaseJournal(database, writer, run_id, redactor, past)
+        self._database = database
+        self._writer = writer
+        self._state_dir = state_dir
+        self._holder = holder
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def where(self) -> str:
+        """Where the journal is, for people."""
+        return f"{self._database.url} ({self.run_id})"
+
+    @property
+    def undo(self) -> str:
+        """Where the way back is, for people."""
+        return f"{self._database.url} ({self.run_id}, {UNDO})"
+
+    async def keep(self, name: str, text: str) -> None:
+        """Durable when this returns."""
+        await self._keep(name, text.encode())
+
+    async def kept(self, name: str) -> str | None:
+        """What was kept under this name, by whichever worker."""
+        content = await self._writer.write(lambda connection: kept(connection, self.run_id, name))
+        return None if content is None else content.decode()
+
+    async def ended(self, result: RunResult, evidence: Path | None) -> None:
+        """Keep the result and the packed evidence, before the journal says that the run ended."""
+        if evidence is not None:
+            packed = self.path / EVIDENCE
+            packed.unlink(missing_ok=True)
+            pack(evidence, packed)
+            await self._keep(EVIDENCE, packed.read_bytes())
+            packed.unlink()
+        await self._keep(RESULT, json.dumps(run_json(result)).encode())
+
+    def lock_vm(self, vm_id: str) -> VmLock:
+        """Claim the VM on this host too: single runs know nothing of the database."""
+        return claim_vm(self._state_dir, vm_id, holder=self._holder)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    async def _keep(self, name: str, content: bytes) -> None:
+        made = self._database.insert(document).values(
+            run_id=self.run_id, name=name, content=content
+        )
+        put = made.on_conflict_do_update(
+            index_elements=[document.c.run_id, document.c.name],
+            set_={"content": made.excluded.content},
+        )
+        await self._writer.write(lambda connection: connection.execute(put).rowcount)
+
+
+def kept(connection: sa.Connection, run_id: str, name: str) -> bytes | None:
+    """A document, or None."""
+    query = sa.select(document.c.content).where(
+        document.c.run_id == run_id, document.c.name == name
+    )
+    found: bytes | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
+def records(connection: sa.Connection, run_id: str) -> list[Record]:
+    """The journal, oldest first."""
+    query = sa.select(journal.c.record).where(journal.c.run_id == run_id).order_by(journal.c.seq)
+    return [json.loads(each) for each in connection.execute(query).scalars()]
+
+
+def result_of(connection: sa.Connection, run_id: str) -> dict[str, Any] | None:
+    """The result of a run, as serialfix.run/1, once it has come to an end."""
+    content = kept(connection, run_id, RESULT)
+    return None if content is None else json.loads(content)
