@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -152,11 +153,7 @@ class Database:
         self.engine = engine
         self.url = url
         self.is_sqlite = engine.dialect.name == "sqlite"
-
-    @property
-    def schema(self) -> str | None:
-        """Where the engine's own tables are."""
-        return None if self.is_sqlite else "dbos"
+        self.threads = ThreadPoolExecutor(8, thread_name_prefix="serialfix-database")
 
     def insert(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
         """An insert that may meet what is there already (`on_conflict_do_nothing`)."""
@@ -164,6 +161,7 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
+        self.threads.shutdown(wait=False)
         self.engine.dispose()
 
 

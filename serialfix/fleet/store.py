@@ -126,6 +126,12 @@ _FROM = {
 }
 
 
+def hold(connection: sa.Connection, fleet: str) -> None:
+    """Keep everybody else from deciding on this run until the transaction ends."""
+    same = sa.update(fleet_run).where(fleet_run.c.id == fleet).values(state=fleet_run.c.state)
+    connection.execute(same)
+
+
 def stop(connection: sa.Connection, fleet: str, why: str, *, over_budget: bool) -> None:
     """Start nothing more."""
     connection.execute(
@@ -247,6 +253,12 @@ def targets(
     if outcomes:
         query = query.where(target.c.outcome.in_(outcomes))
     return map(_target, connection.execute(query))
+
+
+def under_way(connection: sa.Connection, fleet: str) -> list[Target]:
+    """The targets being worked on."""
+    query = sa.select(target).where(target.c.fleet == fleet, target.c.state == TargetState.RUNNING)
+    return list(map(_target, connection.execute(query)))
 
 
 def one(connection: sa.Connection, fleet: str, number: int) -> Target:

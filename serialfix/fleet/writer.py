@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from serialfix.fleet.database import Database, is_away, unreachable
 
 
+T = TypeVar("T")
 Act = Callable[[sa.Connection], Any]
 """Done within a transaction with others, and again from the start when the connection broke."""
 AWAY = 60.0
@@ -56,7 +57,7 @@ class Writer:
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
-                results = await asyncio.to_thread(self._commit, batch)
+                results = await in_thread(self._database, self._commit, batch)
             except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits for it
                 if len(batch) > 1:  # one of them spoils it for all: each by itself
                     for each in batch:
@@ -70,7 +71,7 @@ class Writer:
 
     async def _alone(self, write: _Write) -> None:
         try:
-            (result,) = await asyncio.to_thread(self._commit, [write])
+            (result,) = await in_thread(self._database, self._commit, [write])
         except BaseException as error:  # noqa: BLE001 - as above
             _fail(write, error)
         else:
@@ -83,6 +84,16 @@ class Writer:
 
         done: list[Any] = patiently(self._database, all_of_it, away=self._away)
         return done
+
+
+async def act_on(database: Database, act: Act) -> Any:
+    """`patiently`, for those who must not block."""
+    return await in_thread(database, patiently, database, act)
+
+
+async def in_thread(database: Database, function: Callable[..., T], *arguments: Any) -> T:
+    """In a thread of the database's own: the engine takes the loop's threads with it when it ends."""
+    return await asyncio.get_running_loop().run_in_executor(database.threads, function, *arguments)
 
 
 def patiently(database: Database, act: Act, *, away: float = AWAY) -> Any:
