@@ -16,13 +16,13 @@ from serialfix.model import RunResult
 from serialfix.record.evidence import pack
 from serialfix.record.journal import MemoryJournal, Record, claim_vm
 from serialfix.record.locks import VmLock
+from serialfix.record.storage import UNDO
 from serialfix.result import run_json
 from serialfix.secrets import Redactor
 
 
 EVIDENCE = "evidence.zip"
-RESULT = "result.json"
-UNDO = "undo.yaml"
+RESULT = "result.{attempt}.json"
 
 
 class Fenced(RecordError):
@@ -43,18 +43,17 @@ class DatabaseJournal(MemoryJournal):
         redactor: Redactor,
         past: list[Record],
     ) -> None:
-        super().__init__(redactor=redactor)
+        super().__init__(redactor=redactor, records=past)
         self._database = database
         self._writer = writer
         self._run_id = run_id
-        self._token = secrets.token_hex(8)
-        self._records = past
+        self.token = secrets.token_hex(8)
 
     async def _store(self, record: Record) -> None:
         row = {
             "run_id": self._run_id,
             "seq": record["seq"],
-            "writer": self._token,
+            "writer": self.token,
             "record": json.dumps(record),
         }
         made = self._database.insert(journal).values(row).on_conflict_do_nothing()
@@ -64,13 +63,10 @@ class DatabaseJournal(MemoryJournal):
 
         def append(connection: sa.Connection) -> bool:
             connection.execute(made)
-            return bool(connection.execute(mine).scalar_one() == self._token)
+            return bool(connection.execute(mine).scalar_one() == self.token)
 
         if not await self._writer.write(append):
-            raise Fenced(
-                f"another worker has taken over run {self._run_id}; this one stops",
-                remedy="Nothing needs to be done: the other one goes on.",
-            )
+            raise _fenced(self._run_id)
 
 
 class DatabaseStorage:
@@ -85,6 +81,7 @@ class DatabaseStorage:
         writer: Writer,
         run_id: str,
         *,
+        attempt: int,
         path: Path,
         state_dir: Path,
         holder: str,
@@ -93,11 +90,13 @@ class DatabaseStorage:
     ) -> None:
         self.run_id = run_id
         self.path = path
+        self.redactor = redactor
         self.journal = DatabaseJournal(database, writer, run_id, redactor, past)
         self._database = database
         self._writer = writer
         self._state_dir = state_dir
         self._holder = holder
+        self._attempt = attempt
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @property
@@ -119,15 +118,69 @@ class DatabaseStorage:
         content = await self._writer.write(lambda connection: kept(connection, self.run_id, name))
         return None if content is None else content.decode()
 
-    async def ended(self, result: RunResult, evidence: Path | None) -> None:
+    async def ended(self, result: RunResult, evidence: Path) -> None:
         """Keep the result and the packed evidence, before the journal says that the run ended."""
-        if evidence is not None:
-            packed = self.path / EVIDENCE
-            packed.unlink(missing_ok=True)
-            pack(evidence, packed)
-            await self._keep(EVIDENCE, packed.read_bytes())
-            packed.unlink()
-        await self._keep(RESULT, json.dumps(run_json(result)).encode())
+        packed = self.path / EVIDENCE
+        packed.unlink(missing_ok=True)
+        pack(evidence, packed)
+        await self._keep(EVIDENCE, packed.read_bytes())
+        packed.unlink()
+        name = RESULT.format(attempt=self._attempt)
+        await self._keep(name, json.dumps(run_json(result)).encode())
+
+    def lock_vm(self, vm_id: str) -> VmLock:
+        """Claim the VM on this host too: single runs know nothing of the database."""
+        return claim_vm(self._state_dir, vm_id, holder=self._holder)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    async def _keep(self, name: str, content: bytes) -> None:
+        made = self._database.insert(document).values(
+            run_id=self.run_id, name=name, content=content
+        )
+        put = made.on_conflict_do_update(
+            index_elements=[document.c.run_id, document.c.name],
+            set_={"content": made.excluded.content},
+        )
+        last = (
+            sa.select(journal.c.writer)
+            .where(journal.c.run_id == self.run_id)
+            .order_by(journal.c.seq.desc())
+            .limit(1)
+        )
+        def write(connection: sa.Connection) -> bool:
+            writer = connection.execute(last).scalar_one_or_none()
+            if writer not in (None, self.journal.token) and self.journal.written:
+                return False
+            connection.execute(put)
+            return True
+
+        if not await self._writer.write(write):
+            raise _fenced(self.run_id)
+
+
+def _fenced(run_id: str) -> Fenced:
+    return Fenced(
+        f"another worker has taken over run {run_id}; this one stops",
+        remedy="Nothing needs to be done: the other one goes on.",
+    )
+
+
+def kept(self, name: str) -> str | None:
+        """What was kept under this name, by whichever worker."""
+        content = await self._writer.write(lambda connection: kept(connection, self.run_id, name))
+        return None if content is None else content.decode()
+
+    async def ended(self, result: RunResult, evidence: Path) -> None:
+        """Keep the result and the packed evidence, before the journal says that the run ended."""
+        packed = self.path / EVIDENCE
+        packed.unlink(missing_ok=True)
+        pack(evidence, packed)
+        await self._keep(EVIDENCE, packed.read_bytes())
+        packed.unlink()
+        name = RESULT.format(attempt=self._attempt)
+        await self._keep(name, json.dumps(run_json(result)).encode())
 
     def lock_vm(self, vm_id: str) -> VmLock:
         """Claim the VM on this host too: single runs know nothing of the database."""
@@ -162,7 +215,7 @@ def records(connection: sa.Connection, run_id: str) -> list[Record]:
     return [json.loads(each) for each in connection.execute(query).scalars()]
 
 
-def result_of(connection: sa.Connection, run_id: str) -> dict[str, Any] | None:
-    """The result of a run, as serialfix.run/1, once it has come to an end."""
-    content = kept(connection, run_id, RESULT)
+def result_of(connection: sa.Connection, run_id: str, attempt: int) -> dict[str, Any] | None:
+    """The result of an attempt, as serialfix.run/1, once it has come to an end."""
+    content = kept(connection, run_id, RESULT.format(attempt=attempt))
     return None if content is None else json.loads(content)

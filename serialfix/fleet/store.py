@@ -347,6 +347,16 @@ def started(connection: sa.Connection, fleet: str, number: int, worker: str) -> 
     )
 
 
+def renamed(connection: sa.Connection, fleet: str, number: int, run_id: str) -> Target:
+    """The target with another run."""
+    connection.execute(
+        sa.update(target)
+        .where(target.c.fleet == fleet, target.c.number == number)
+        .values(run_id=run_id)
+    )
+    return one(connection, fleet, number)
+
+
 def phase(connection: sa.Connection, fleet: str, number: int, name: str) -> None:
     """What is being done to it now."""
     connection.execute(
@@ -373,7 +383,6 @@ def finish(
     error: Mapping[str, str] | None = None,
     result: Mapping[str, Any] | None = None,
     not_before: datetime | None = None,
-    fresh: bool = False,
 ) -> None:
     """An attempt has ended; with `not_before` there will be another. The VM is let go.
 
@@ -398,7 +407,6 @@ def finish(
             phase="",
             ended=now,
             not_before=not_before,
-            **({"run_id": f"{fleet}.{number}.{attempt + 1}"} if again and fresh else {}),
         )
     ).rowcount
     if done:
