@@ -44,6 +44,7 @@ adapter; above it only `SerialfixError` is seen.
     ├── RestartError                     8
     │   ├── RestartRefused                   Azure did not begin it
     │   └── RestartFailed                    Azure began it and says that it failed
+    ├── FleetError                       9   a fleet run cannot go on; 10 when its budget stopped it
     ├── Interrupted                130/143
     └── MachineMisuse                    1   an input that a table does not list: our bug
 """
@@ -376,6 +377,13 @@ class RestartFailed(RestartError):
     """Azure began the restart and says that it failed; the VM may have gone down all the same."""
 
     slug = "restart.failed"
+
+
+class FleetError(SerialfixError):
+    """A fleet run cannot go on as it is."""
+
+    slug = "fleet"
+    exit_code = 9
 
 
 class Interrupted(SerialfixError):

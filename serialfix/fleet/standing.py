@@ -79,7 +79,7 @@ class FleetRun:
     """`max_concurrency`, worked out."""
     errors_allowed: int
     """`max_errors`, worked out."""
-    settings: Settings
+    settings: Settings = field(default_factory=Settings)
     of: str | None = None
     """The run that this one undoes or tries again."""
     schedule: str | None = None

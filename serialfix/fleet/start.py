@@ -1,4 +1,4 @@
-"""Fleet runs at their start: a plan is frozen; a run is tried again, or taken back, with another."""
+"""Fleet runs at their start: a plan is frozen; a run is tried again, or taken back, by another."""
 
 from __future__ import annotations
 

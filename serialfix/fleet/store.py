@@ -88,18 +88,10 @@ def playbook_text(connection: sa.Connection, fleet: str) -> str:
     return str(connection.execute(query).scalar_one())
 
 
-def runs(connection: sa.Connection) -> list[tuple[FleetRun, Counter[Outcome]]]:
-    """All fleet runs with their outcomes, newest first."""
-    counted: dict[str, Counter[Outcome]] = {}
-    query = (
-        sa.select(target.c.fleet, target.c.outcome, sa.func.count())
-        .where(target.c.state == TargetState.ENDED)
-        .group_by(target.c.fleet, target.c.outcome)
-    )
-    for fleet, outcome, number in connection.execute(query):
-        counted.setdefault(fleet, Counter())[Outcome(outcome)] += number
-    rows = connection.execute(sa.select(fleet_run).order_by(fleet_run.c.created.desc()))
-    return [(_run(row), counted.get(row.id, Counter())) for row in rows]
+def ids(connection: sa.Connection) -> list[str]:
+    """All fleet runs, newest first."""
+    query = sa.select(fleet_run.c.id).order_by(fleet_run.c.created.desc(), fleet_run.c.id.desc())
+    return list(connection.execute(query).scalars())
 
 
 def set_state(connection: sa.Connection, fleet: str, state: State, *, why: str = "") -> FleetRun:
@@ -220,7 +212,9 @@ def situation(connection: sa.Connection, fleet: str, now: datetime) -> Situation
         .group_by(target.c.subscription_id, target.c.location)
         .order_by(target.c.subscription_id, target.c.location)
     )
-    places = tuple(Place(*row) for row in connection.execute(query))
+    names = ("subscription_id", "location", "waiting", "retry_at", "running", "total")
+    rows = (dict(zip(names, row, strict=True)) for row in connection.execute(query))
+    places = tuple(Place(**row) for row in rows if row["waiting"] or row["retry_at"])
     return Situation(run=load(connection, fleet), waves=found, places=places, now=now)
 
 
@@ -267,11 +261,12 @@ def one(connection: sa.Connection, fleet: str, number: int) -> Target:
     return _target(connection.execute(query).one())
 
 
-def result(connection: sa.Connection, fleet: str, number: int) -> dict[str, Any] | None:
-    """What its last attempt came to, as serialfix.run/1."""
-    query = sa.select(target.c.result).where(target.c.fleet == fleet, target.c.number == number)
-    found: dict[str, Any] | None = connection.execute(query).scalar_one_or_none()
-    return found
+def results(connection: sa.Connection, fleet: str) -> dict[int, dict[str, Any]]:
+    """What the last attempts came to, as serialfix.run/1, by the targets' numbers."""
+    query = sa.select(target.c.number, target.c.result).where(
+        target.c.fleet == fleet, target.c.result.is_not(None)
+    )
+    return {number: found for number, found in connection.execute(query)}
 
 
 # --- one target's turn ----------------------------------------------------------------------------
@@ -281,7 +276,7 @@ def admit(
     connection: sa.Connection,
     insert: Any,
     fleet: str,
-    numbers: Mapping[Place, int],
+    numbers: Mapping[tuple[str, str], int],
     now: datetime,
 ) -> list[Target]:
     """Claim VMs that may be started, as many as is said of each place; returns their targets.
@@ -290,13 +285,13 @@ def admit(
     """
     free = ~sa.exists().where(claim.c.vm_key == sa.func.lower(target.c.vm_id))
     admitted = []
-    for place, number in numbers.items():
+    for (subscription_id, location), number in numbers.items():
         query = (
             sa.select(target)
             .where(
                 target.c.fleet == fleet,
-                target.c.subscription_id == place.subscription_id,
-                target.c.location == place.location,
+                target.c.subscription_id == subscription_id,
+                target.c.location == location,
                 target.c.state == TargetState.WAITING,
                 sa.or_(target.c.not_before.is_(None), target.c.not_before <= now),
                 free,

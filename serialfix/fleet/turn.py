@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import sqlalchemy as sa
+
+from serialfix.errors import RecordError, SerialfixError, Touched
+from serialfix.fleet import store
+from serialfix.fleet.credentials import Template
 from serialfix.fleet.database import Database
-from serialfix.fleet.writer import Writer
-from serialfix.remediation.options import RunPatience
+from serialfix.fleet.decide import retry
+from serialfix.fleet.standing import FleetRun, Kind, Target, TargetState
+from serialfix.fleet.storage import DatabaseStorage, Fenced, kept, records, result_of
+from serialfix.fleet.writer import Writer, act_on
+from serialfix.model import Outcome, RunResult
+from serialfix.playbook.load import LoadedPlaybook, parse_playbook
+from serialfix.record.journal import Record
+from serialfix.record.storage import UNDO
+from serialfix.remediation.events import Silence
+from serialfix.remediation.options import RunOptions, RunPatience
+from serialfix.remediation.run import begin, go_on
+from serialfix.result import run_json
+from serialfix.secrets import Redactor
 
 
 if TYPE_CHECKING:
@@ -18,6 +39,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
+_RANDOM = random.SystemRandom()
 INTERRUPTED = (130, 143)
 _RECORD = {each.slug: each for each in (RecordError, Fenced)}
 AGAIN = 5.0
@@ -155,8 +177,8 @@ class Turns:
             return parse_playbook(
                 (content or b"").decode(), file=f"the way back of {undoes}"
             ), undoes
-        text = await self._read(lambda c: store.playbook_text(c, run.id))
-        playbook = parse_playbook(text, file=f"the playbook of {run.id}")
+        frozen = await self._read(lambda c: store.playbook_text(c, run.id))
+        playbook = parse_playbook(frozen, file=f"the playbook of {run.id}")
         return replace(playbook, sha256=run.playbook_sha256), None
 
     def _storage(
@@ -177,7 +199,9 @@ class Turns:
     async def _finish(self, run: FleetRun, target: Target, ended: Mapping[str, Any]) -> None:
         now = datetime.now(UTC)
         outcome, touched = Outcome(ended["outcome"]), ended["touched"]
-        again = retry(run.policy, outcome, touched, target.attempt, now, random.random())
+        again = retry(
+            run.policy, outcome, touched, attempt=target.attempt, now=now, jitter=_RANDOM.random()
+        )
         await self.writer.write(
             lambda connection: store.finish(
                 connection,

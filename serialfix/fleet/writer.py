@@ -92,7 +92,7 @@ async def act_on(database: Database, act: Act) -> Any:
 
 
 async def in_thread(database: Database, function: Callable[..., T], *arguments: Any) -> T:
-    """In a thread of the database's own: the engine takes the loop's threads with it when it ends."""
+    """In a thread of the database's own: those of the loop end with the engine."""
     return await asyncio.get_running_loop().run_in_executor(database.threads, function, *arguments)
 
 
