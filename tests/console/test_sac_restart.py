@@ -195,11 +195,15 @@ def test_every_state_of_the_table_has_its_sights_and_deadlines() -> None:
 def test_the_session_forgets_the_hook() -> None:
     async def main() -> list[str]:
         calls: list[str] = []
+
+        async def requested() -> None:
+            calls.append("restart")
+
         stage = Rig("conpty", delays=Delays(sac_restart_uptime=0))
         await stage.boot()
         session = Session(stage.wired, nonce="q7kzb")
         await session.connect()
-        await session.restart(lambda: calls.append("restart"))
+        await session.restart(requested)
         await asyncio.sleep(10)
         await session.open_channel()
         await session.close()
