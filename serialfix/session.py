@@ -10,15 +10,16 @@ import asyncio
 import random
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count, pairwise
 from typing import Any
 
 from serialfix.console import cmd, sac
-from serialfix.console.actions import CR, Action, Cause, Finished, Press, Wait
+from serialfix.console.actions import BACKSPACE, CR, Action, Cause, Finished, Press, Wait
 from serialfix.console.machine import Console, Machine, Patience, Step
 from serialfix.console.sac_restart import RestartMachine
-from serialfix.console.typist import QUICKEST, REPAIRS, Pace, Typist
+from serialfix.console.typist import QUICKEST, REPAIRS, SAC_LINE, Pace, Typist
 from serialfix.console.wire import ChannelSwitch
 from serialfix.errors import (
     ChannelError,
@@ -332,7 +333,12 @@ class Session:
                     repairs=row.retypes or REPAIRS,
                 )
                 self.console.look_afresh()
-                await self._before_enter()
+                try:
+                    await self._before_enter()
+                except SerialfixError:  # the word must not wait for somebody else's Enter
+                    with suppress(SerialfixError):
+                        await self._send(BACKSPACE * SAC_LINE)
+                    raise
                 self.entered = True
                 self.logged_on |= masked
                 await self._send(CR)

@@ -9,7 +9,7 @@ import pytest
 
 from serialfix.console.machine import Patience
 from serialfix.console.sac_restart import RESTART, RestartMachine
-from serialfix.errors import GatewayClosed, RestartRefused
+from serialfix.errors import GatewayClosed, RecordError, RestartRefused
 from serialfix.lab.faults import Delays, Faults
 from serialfix.lab.guest import Guest
 from serialfix.lab.profiles import Renderer
@@ -121,6 +121,21 @@ def test_a_prompt_without_sacs_xml_is_not_believed() -> None:
     assert outing.slug == "console.sac_unavailable"
     assert set(typed[-1]) == set(b"\x1b\t0")  # ESC TAB 0, and never Enter
     assert outing.kinds() == []
+
+
+def test_a_request_that_could_not_be_kept_leaves_no_word_behind() -> None:
+    """Whoever presses Enter next would restart the system."""
+
+    def fail() -> None:
+        raise RecordError("the disk is full")
+
+    async def script(stage: Rig) -> tuple[Outing, Guest]:
+        return await stage.restart(fail), stage.guest
+
+    outing, guest = scene("conpty", script)
+    there: Any = guest
+    assert (outing.slug, guest.restarts, there._sac._line) == ("record", 0, "")
+    assert "restart" not in [entry.line for entry in outing.entered]
 
 
 class DeafToEnter(Wired):
