@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count, pairwise
 from typing import Any
 
 from serialfix.console import cmd, sac
-from serialfix.console.actions import CR, Action, Cause, Finished, Press, Wait
+from serialfix.console.actions import BACKSPACE, CR, Action, Cause, Finished, Press, Wait
 from serialfix.console.machine import Console, Machine, Patience, Step
 from serialfix.console.sac_restart import RestartMachine
-from serialfix.console.typist import QUICKEST, REPAIRS, Pace, Typist
+from serialfix.console.typist import QUICKEST, REPAIRS, SAC_LINE, Pace, Typist
 from serialfix.console.wire import ChannelSwitch
 from serialfix.errors import (
     ChannelError,
@@ -63,6 +64,10 @@ def new_nonce(source: random.Random | None = None) -> str:
     return first + "".join(chooser.sample(letters.replace(first, "") + digits, 4))
 
 
+async def _nothing() -> None:
+    """What is to be done before Enter is pressed, but for a restart."""
+
+
 class Session:
     """The dialogue with one VM. Use it from one task.
 
@@ -101,7 +106,7 @@ class Session:
         """Whether the password was entered: a second logon is never tried by itself then."""
         self._stray = False
         """Whether `cmd` was entered and the connection lost before the channel's name was seen."""
-        self._before_enter: Callable[[], object] = lambda: None
+        self._before_enter: Callable[[], Awaitable[object]] = _nothing
         self._frames = (f"{nonce}.{n}" for n in count(1) if not _has_pair(str(n)))
         self._pending: asyncio.Task[bytes] | None = None
         self._inside = False
@@ -261,8 +266,8 @@ class Session:
             return False
         return machine.state is cmd.State.LEFT
 
-    async def restart(self, requested: Callable[[], object]) -> bool:
-        """Have SAC restart the system; `requested` is called just before the one Enter.
+    async def restart(self, requested: Callable[[], Awaitable[object]]) -> bool:
+        """Have SAC restart the system; `requested` is awaited just before the one Enter.
 
         Gives whether the system was seen to go down; raises RestartRefused when SAC says that it
         failed.
@@ -273,7 +278,7 @@ class Session:
         try:
             await self._play(machine)
         finally:
-            self._before_enter = lambda: None
+            self._before_enter = _nothing
         return machine.going_down
 
     async def close(self) -> None:
@@ -328,7 +333,12 @@ class Session:
                     repairs=row.retypes or REPAIRS,
                 )
                 self.console.look_afresh()
-                self._before_enter()
+                try:
+                    await self._before_enter()
+                except SerialfixError:  # the word must not wait for somebody else's Enter
+                    with suppress(SerialfixError):
+                        await self._send(BACKSPACE * SAC_LINE)
+                    raise
                 self.entered = True
                 self.logged_on |= masked
                 await self._send(CR)

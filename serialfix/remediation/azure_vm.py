@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -119,11 +119,11 @@ class AzureRestarter:
         self._ref = ref
         self._run_id = run_id
 
-    async def begin(self, requested: Callable[[], object]) -> RestartOperation:
+    async def begin(self, requested: Callable[[], Awaitable[object]]) -> RestartOperation:
         """Ask for it."""
         from serialfix.azure.restart import begin_restart
 
-        requested()
+        await requested()
         return await begin_restart(self._azure, self._ref)
 
     async def resume(self, token: str) -> RestartOperation:

@@ -27,13 +27,15 @@ def touched(now: Standing, error: SerialfixError | None, before: Standing | None
     """`yes` with a verified step; else what the error knows.
 
     It knows of its own process only: what one before it entered (`before`), and nobody has looked
-    at since, may have changed the guest.
+    at since, may have changed the guest. An interruption knows nothing: what was to be entered may
+    have been.
     """
     if now.verified:
         return Touched.YES
     if error is None:
         return Touched.NO
-    unseen = before is not None and bool(before.former.keys() & now.former.keys())
+    earlier = before.former if before is not None else {}
+    unseen = bool(now.former if isinstance(error, Interrupted) else earlier.keys() & now.former)
     return Touched.MAYBE if unseen and error.touched is Touched.NO else error.touched
 
 

@@ -10,6 +10,7 @@ from serialfix.errors import (
     ExpectTimeout,
     GatewayClosed,
     GuestRebooted,
+    Interrupted,
     RestartError,
     SerialfixError,
     Touched,
@@ -72,6 +73,12 @@ def test_what_a_former_process_entered_may_have_changed_the_guest() -> None:
     assert touched(Standing(former={"b": 1}), error, before) is Touched.NO
     assert touched(Standing(former={"a": 1}, verified={"a"}), error, before) is Touched.YES
     assert touched(Standing(former={"a": 1}), None, before) is Touched.NO
+
+
+def test_an_interruption_does_not_know_whether_enter_was_pressed() -> None:
+    error = Interrupted("interrupted")
+    assert touched(Standing(former={"a": 1}), error, Standing()) is Touched.MAYBE
+    assert touched(Standing(), error, Standing()) is Touched.NO
 
 
 def test_steps_that_were_not_reached_are_told() -> None:
