@@ -210,9 +210,13 @@ class PlaybookNotForGuest(PreflightError):
 
 
 class AzureRefused(PreflightError):
-    """Azure Resource Manager refused a call; code and message are in the text."""
+    """Azure Resource Manager refused a call; code and message are in the text.
+
+    `passing`: not the call was wrong, Azure throttles or is in trouble, and a later call may do.
+    """
 
     slug = "preflight.azure_refused"
+    passing: bool = False
 
 
 class HiveRefused(PreflightError):
@@ -368,9 +372,13 @@ class RestartError(SerialfixError):
 
 
 class RestartRefused(RestartError):
-    """Azure refused to begin the restart: the VM was not restarted, and may be asked for again."""
+    """Azure refused to begin the restart: the VM was not restarted, and may be asked for again.
+
+    `again_after`: when that is a matter of time, so many seconds.
+    """
 
     slug = "restart.refused"
+    again_after: float | None = None
 
 
 class RestartFailed(RestartError):

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
+from serialfix.azure.budget import Allowance, ArmBudget
 from serialfix.azure.refusals import mapped, mapped_sign_in
 from serialfix.errors import ConfigError
 from serialfix.model import correlation_id
@@ -59,12 +60,15 @@ class AzurePatience:
 
     A `Retry-After` beyond `retry_after_max` is reported instead of waited for. `poll` is the pause
     between two looks at an operation when Azure names none (azure.md §10: at most every 4 s).
+    Within a worker's budget nobody watches: a call waits up to `storm` for its turn, and is asked
+    again as long while Azure throttles it.
     """
 
     retries: int = 4
     backoff: float = 0.8
     backoff_max: float = 20.0
     retry_after_max: float = 60.0
+    storm: float = 900.0
     poll: float = 5.0
     connect_timeout: float = 15.0
     read_timeout: float = 60.0
@@ -86,8 +90,9 @@ class Azure:
     """One signed-in identity; an async context manager, one per process run.
 
     azure-identity and the proxies read the process's own environment; `environ` is that of
-    everything else. `observer` is told, in a few words, when Azure makes us wait. Methods raise
-    only `SerialfixError`s: AccessError, AzureUnreachable, AzureRefused, TargetError, ConfigError.
+    everything else. `observer` is told, in a few words, when Azure makes us wait. Calls keep within
+    `budget`, if there is one, as calls for a VM in `region`. Methods raise only `SerialfixError`s:
+    AccessError, AzureUnreachable, AzureRefused, TargetError, ConfigError.
     """
 
     def __init__(
@@ -98,8 +103,11 @@ class Azure:
         run_id: str | None = None,
         observer: Callable[[str], None] | None = None,
         patience: AzurePatience | None = None,
+        budget: ArmBudget | None = None,
+        region: str = "",
     ) -> None:
         self.patience = patience or AzurePatience()
+        self._allowance = Allowance(budget, region, longest=self.patience.storm) if budget else None
         self.endpoint, self._cloud = _endpoint(environ)
         self._environ = environ
         self._wanted = subscription
@@ -174,9 +182,15 @@ class Azure:
                     correlation=correlation_id(self._run_id) if self._run_id else None,
                     plain_http=self.endpoint.startswith("http:"),
                     observer=self._observer,
+                    allowance=self._allowance,
                 ),
             )
         return self._clients[subscription_id]
+
+    async def reserve(self, method: str, path: str) -> None:
+        """Make room for a call that must not wait once it is begun. Raises AzureRefused."""
+        if self._allowance is not None:
+            await self._allowance.reserve(method, path)
 
     def trusts(self, url: str) -> bool:
         """Whether a token may be sent to `url`: our endpoint, or a regional host of its cloud."""

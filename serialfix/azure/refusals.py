@@ -28,13 +28,14 @@ class _Row(NamedTuple):
 
 _OTHERWISE = _Row(AzureRefused, "Do what the message asks for, then try again.")
 _LATER = _Row(AzureRefused, "Azure itself is in trouble: try again in a minute.")
+_TROUBLE = (408, 500, 502, 503, 504)
 
 _BY_STATUS = {
     401: _Row(AccessError, "Sign in again: `az login`."),
     403: _Row(AccessError, "Ask for a role with {action}, e.g. Virtual Machine Contributor."),
     404: _Row(TargetError, "Check the name, the resource group and the subscription."),
     429: _Row(AzureRefused, "Azure throttles these calls: try again after the time it names."),
-} | dict.fromkeys((408, 500, 502, 503, 504), _LATER)
+} | dict.fromkeys(_TROUBLE, _LATER)
 
 # azure.md §5: what a text means is better known than what its status means.
 _BY_TEXT = {
@@ -117,4 +118,7 @@ def _translated(error: AzureError, doing: str, action: str) -> SerialfixError:
     if wait := response.headers.get("Retry-After"):
         text += f" (Retry-After: {wait} s)"
     remedy = next((say for needle, say in _BY_TEXT.items() if needle in f"{code} {message}"), "")
-    return row.error(text, remedy=remedy or row.remedy.format(action=action))
+    refused = row.error(text, remedy=remedy or row.remedy.format(action=action))
+    if isinstance(refused, AzureRefused):
+        refused.passing = status in (HTTPStatus.TOO_MANY_REQUESTS, *_TROUBLE)
+    return refused

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from serialfix.azure.discovery import FoundVm
+from serialfix.azure.limits import LIMITS, budgets_of
 from serialfix.playbook.schema import Playbook
 
 
@@ -48,25 +49,16 @@ class Calls:
     action: str
     always: int
     restarting: int
-    buckets: tuple[str, ...]
 
 
 CALLS = (
-    Calls("Microsoft.Compute/virtualMachines/read", 1, 0, ("reads", "LowCostGet")),
-    Calls("Microsoft.SerialConsole/consoleServices/read", 1, 0, ("reads",)),
-    Calls("Microsoft.SerialConsole/serialPorts/connect/action", 1, 1, ("writes",)),
-    Calls("Microsoft.Compute/virtualMachines/restart/action", 0, 1, ("writes", "UpdateVM")),
-    Calls("Microsoft.Compute/locations/operations/read", 0, POLLS, ("reads", "GetOperation")),
-    Calls("Microsoft.Compute/virtualMachines/instanceView/read", 0, 1, ("reads", "LowCostGet")),
+    Calls("Microsoft.Compute/virtualMachines/read", 1, 0),
+    Calls("Microsoft.SerialConsole/consoleServices/read", 1, 0),
+    Calls("Microsoft.SerialConsole/serialPorts/connect/action", 1, 1),
+    Calls("Microsoft.Compute/virtualMachines/restart/action", 0, 1),
+    Calls("Microsoft.Compute/locations/operations/read", 0, POLLS),
+    Calls("Microsoft.Compute/virtualMachines/instanceView/read", 0, 1),
 )
-
-LIMITS = {  # azure.md §10: refilled in a minute, and held at most; per subscription and region
-    "reads": (1500, 250),
-    "writes": (600, 200),
-    "UpdateVM": (500, 1500),
-    "LowCostGet": (8000, 24000),
-    "GetOperation": (5000, 15000),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +155,11 @@ def _needs(number: int, restart: bool, at_once: int, per_vm: Span) -> tuple[Need
     needs = []
     for budget, (per_minute, size) in LIMITS.items():
         calls = sum(
-            each.always + each.restarting * restart for each in CALLS if budget in each.buckets
+            each.always + each.restarting * restart
+            for each in CALLS
+            if budget in budgets_of(each.action)
         )
         if calls:
-            needs.append(Need(budget, -int(-calls * runs // 1), per_minute, together, size))
+            at_worst = -int(-calls * runs // 1)
+            needs.append(Need(budget, at_worst, int(per_minute), together, int(size)))
     return tuple(needs)

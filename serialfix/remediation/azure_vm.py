@@ -49,6 +49,8 @@ class AzureVm:
             run_id=around.run_id,
             observer=around.progress,
             patience=self._options.patience.azure,
+            budget=self._options.arm_budget,
+            region=self._options.region,
         ) as self._azure:
             yield
 
@@ -118,6 +120,12 @@ class AzureRestarter:
         self._azure = azure
         self._ref = ref
         self._run_id = run_id
+
+    async def ready(self) -> None:
+        """When it is this run's turn to ask."""
+        from serialfix.azure.restart import reserve_restart
+
+        await reserve_restart(self._azure, self._ref)
 
     async def begin(self, requested: Callable[[], Awaitable[object]]) -> RestartOperation:
         """Ask for it."""

@@ -109,6 +109,9 @@ class _Unreported:
     words = ""
     reports = False
 
+    async def ready(self) -> None:
+        """At once."""
+
     async def resume(self, token: str) -> _Asked:
         """It was asked for to the end."""
         return _Asked(continuation_token=token)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from serialfix.errors import (
+    AzureRefused,
     ConsoleError,
     Interrupted,
     PreflightError,
@@ -52,6 +53,10 @@ def outcome(
             return Outcome.WOULD_CHANGE if plan.changes else Outcome.OK
         case None:
             return Outcome.CHANGED if touched is Touched.YES else Outcome.OK
+        case AzureRefused(passing=True):  # it says nothing of the VM
+            return {Touched.NO: Outcome.UNREACHABLE, Touched.MAYBE: Outcome.UNKNOWN}.get(
+                touched, Outcome.FAILED
+            )
         case PreflightError():
             return Outcome.REFUSED
         case UsageError() | Interrupted() if touched is Touched.NO:

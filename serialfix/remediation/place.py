@@ -67,6 +67,9 @@ class Restarter(Protocol):
     def reports(self) -> bool:
         """Whether its word that the VM restarted is enough; else the guest must show it."""
 
+    async def ready(self) -> None:
+        """Until it may be asked for; nothing is begun. Raises RestartRefused."""
+
     async def begin(self, requested: Callable[[], Awaitable[object]]) -> Operation:
         """Begin the restart. `requested` is awaited before the first moment that may begin it.
 

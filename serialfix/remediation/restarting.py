@@ -36,13 +36,14 @@ class Restart:
             return
         self._observer.phase("restart", self._restarter.words)
         since = asyncio.get_running_loop().time()
-        self.result = RestartResult(Outcome.UNKNOWN, now.restart_operation)
+        if now.restart_requested or now.restart_token is not None:
+            self.result = RestartResult(Outcome.UNKNOWN, now.restart_operation)
         if now.restart_token is not None:
             operation = await self._restarter.resume(now.restart_token)
         elif now.restart_requested:
             raise self._restarter.lost()
         else:
-            operation = await to_its_end(self._ask())
+            operation = await self._begin(since + self._timeout)
         await self._wait(operation, since)
 
     def shown(self, shown: bool) -> None:
@@ -50,14 +51,29 @@ class Restart:
         if shown and self.result is not None:
             self.result = replace(self.result, outcome=Outcome.CHANGED)
 
+    async def _begin(self, deadline: float) -> Operation:
+        """Ask, and ask again where the answer was a sure no for now."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                await self._restarter.ready()
+                return await to_its_end(self._ask())
+            except RestartRefused as refused:
+                self.result = RestartResult(Outcome.FAILED)
+                again = refused.again_after
+                if again is None or loop.time() + again > deadline:
+                    raise
+                self._observer.progress(f"Azure throttles: the restart is asked for in {again:g} s")
+                await asyncio.sleep(again)
+
     async def _ask(self) -> Operation:
+        self.result = RestartResult(Outcome.UNKNOWN)
         try:
             operation = await self._restarter.begin(
                 lambda: self._journal.append("restart_requested")
             )
         except RestartRefused:
             await self._journal.append("restart_refused")
-            self.result = RestartResult(Outcome.FAILED)
             raise
         except RestartFailed:
             self.result = RestartResult(Outcome.FAILED)
