@@ -38,7 +38,8 @@ class RunOptions:
 
     The VM is one in Azure, whose `vm_id`, a full ARM id, wins over names; or whatever the command
     `console` opens the serial console of, restarted by `restart_command` or, with `restart_by`
-    `sac`, by SAC.
+    `sac`, by SAC. With `refuse_foreign` a VM in the middle of somebody else's session is refused;
+    it is no option that a resumed run keeps, because who resumes by hand asks for the console.
     """
 
     guest: Credentials
@@ -54,6 +55,7 @@ class RunOptions:
     check: bool = False
     snapshot: bool = False
     restart: bool = True
+    refuse_foreign: bool = False
     state_dir: Path | None = None
     patience: RunPatience = field(default_factory=RunPatience)
 
