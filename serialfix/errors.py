@@ -18,6 +18,7 @@ adapter; above it only `SerialfixError` is seen.
     │   ├── BootDiagnosticsDisabled
     │   ├── SerialConsoleDisabled
     │   ├── PlaybookNotForGuest              it is meant for other versions of Windows
+    │   ├── ConsoleInUse                     somebody else works on it
     │   ├── HiveRefused                      a registry hive that must not be edited as it is
     │   └── AzureRefused                     ARM refused for another reason (code and message shown)
     ├── TransportError                   6
@@ -217,6 +218,12 @@ class AzureRefused(PreflightError):
 
     slug = "preflight.azure_refused"
     passing: bool = False
+
+
+class ConsoleInUse(PreflightError):
+    """Somebody else's CMD channel was in view when we attached; nothing was typed into it."""
+
+    slug = "preflight.console_in_use"
 
 
 class HiveRefused(PreflightError):

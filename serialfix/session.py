@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count, pairwise
@@ -17,7 +17,8 @@ from typing import Any
 
 from serialfix.console import cmd, sac
 from serialfix.console.actions import BACKSPACE, CR, Action, Cause, Finished, Press, Wait
-from serialfix.console.machine import Console, Machine, Patience, Step
+from serialfix.console.machine import Console, Machine, Patience, Row, Step
+from serialfix.console.others import GIVE_BACK, Arrival, ConsiderateMachine
 from serialfix.console.sac_restart import RestartMachine
 from serialfix.console.typist import QUICKEST, REPAIRS, SAC_LINE, Pace, Typist
 from serialfix.console.wire import ChannelSwitch
@@ -98,6 +99,8 @@ class Session:
         """The CMD channel that this session created; the only one it uses or closes."""
         self.others: tuple[str, ...] = ()
         """CMD channels that were there before."""
+        self.refuse_foreign = False
+        """Whether to leave, with ConsoleInUse, where somebody else's session is in view."""
         self.entered = False
         """Whether Enter was pressed on the line that `run` was last given."""
         self.shells = 0
@@ -106,6 +109,7 @@ class Session:
         """Whether the password was entered: a second logon is never tried by itself then."""
         self._stray = False
         """Whether `cmd` was entered and the connection lost before the channel's name was seen."""
+        self._arrival = Arrival()
         self._before_enter: Callable[[], Awaitable[object]] = _nothing
         self._frames = (f"{nonce}.{n}" for n in count(1) if not _has_pair(str(n)))
         self._pending: asyncio.Task[bytes] | None = None
@@ -155,7 +159,7 @@ class Session:
             await self.login(credentials)
             return False
         table = sac.REJOIN if sure else sac.RECLAIM
-        machine = sac.SacMachine(table, self.patience, own=self.channel, prompt=self.prompt)
+        machine = self._way(table, own=self.channel, prompt=self.prompt)
         await self._play(machine)
         if machine.state is sac.State.GONE:
             if sure:  # it is ours, whatever it shows
@@ -228,24 +232,32 @@ class Session:
         """Leave the console clean; gives "" or, in words, what could not be done. Never raises.
 
         Where the connection dropped, it is made once more for this: a prompt of an administrator
-        must not stay behind. A take-over is not fought.
+        must not stay behind. A take-over is not fought. Somebody's channel that was in view comes
+        into view again.
         """
         stray = "SAC may have opened a channel for us that was left behind" if self._stray else ""
         self._stray = False
-        if self.channel is None:
-            return stray
         try:
             try:
-                await self._close_channel(sac.State.HOME)
+                await self._clear_up(sac.State.HOME)
             except GatewayClosed:
                 await self.connect()
-                await self._close_channel(sac.State.ARRIVE)
+                await self._clear_up(sac.State.ARRIVE)
         except SerialfixError as error:
-            return f"channel {self.channel} was left behind: {error}"
+            if self.channel is not None:
+                return f"channel {self.channel} was left behind: {error}"
+            return f"{self._arrival.theirs}, which was in view, is not any more: {error}"
         finally:
             self._inside = False
-        self.channel = None
         return stray
+
+    async def _clear_up(self, start: sac.State) -> None:
+        if self.channel is not None:
+            await self._close_channel(start)
+            self.channel, start = None, sac.State.HOME
+        if (theirs := self._arrival.theirs) is not None:
+            await self._play(sac.SacMachine(GIVE_BACK, self.patience, own=theirs, start=start))
+            self._arrival.theirs = None
 
     async def _close_channel(self, start: sac.State) -> None:
         if not await self._exit():
@@ -291,9 +303,19 @@ class Session:
 
     # --- playing tables -------------------------------------------------------------------------
 
+    def _way(
+        self,
+        table: Mapping[sac.State, Row[sac.State, sac.Sight]],
+        start: sac.State = sac.State.ARRIVE,
+        **more: Any,
+    ) -> sac.SacMachine:
+        if self.refuse_foreign and start is sac.State.ARRIVE:
+            return ConsiderateMachine(table, self.patience, self._arrival, **more)
+        return sac.SacMachine(table, self.patience, start=start, **more)
+
     async def _open(self, start: sac.State) -> None:
         self._titles, self._stream = self.console.wire.titles, False
-        machine = sac.SacMachine(sac.OPEN, self.patience, start=start)
+        machine = self._way(sac.OPEN, start)
         try:
             await self._play(machine)
         finally:

@@ -18,8 +18,10 @@ from serialfix.printable import printable
 
 if TYPE_CHECKING:
     from serialfix.azure.discovery import Found, Scope
+    from serialfix.fleet.database import Database
     from serialfix.fleet.plan import FleetPlan
     from serialfix.fleet.policy import Policy
+    from serialfix.fleet.standing import Settings
     from serialfix.fleet.targets import Wish
 
 
@@ -137,7 +139,66 @@ class PolicyOptions:
         return policy
 
 
-GROUPS = (TargetOptions, PolicyOptions)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestOptions:
+    """Who works in the guests, and beside whom."""
+
+    guest_username: Annotated[
+        str | None, o.option("--guest-username", help="Administrator in the guests; {vm} etc. too.")
+    ] = None
+    guest_domain: o.GuestDomain = None
+    credential: Annotated[
+        str,
+        o.option(
+            "--credential",
+            help="Where each VM's password is: env, keyvault:VAULT/{vm}-admin, command:…, keyring:…",
+        ),
+    ] = "env"
+    take_over: Annotated[
+        bool, o.option("--take-over", help="Also where somebody else is at the console.")
+    ] = False
+
+    def settings(self, *, restart: bool, snapshot: bool = False) -> Settings:
+        """How each VM is worked on. Raises UsageError."""
+        from serialfix.fleet.credentials import GuestLogin
+        from serialfix.fleet.standing import Settings
+
+        login = GuestLogin.parse(
+            username=self.guest_username, domain=self.guest_domain, credential=self.credential
+        )
+        return Settings(
+            **login.to_json(),
+            restart=restart,
+            snapshot=snapshot,
+            take_over=self.take_over,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseOptions:
+    """Where fleet runs are kept."""
+
+    database: Annotated[
+        str | None,
+        o.option("--database", help="postgresql://… or a SQLite file; else one of your own."),
+    ] = None
+    state_dir: o.StateDir = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder of state."""
+        from serialfix.record.journal import default_state_dir
+
+        return self.state_dir or default_state_dir(os.environ)
+
+    def open(self) -> Database:
+        """The database, made when there is none. Raises ConfigError, RecordError."""
+        from serialfix.fleet.database import open_database
+
+        return open_database(self.database or str(self.folder / "fleet.db"))
+
+
+GROUPS = (TargetOptions, PolicyOptions, GuestOptions, DatabaseOptions)
 
 
 def with_groups(command: Callable[..., int]) -> Callable[..., int]:

@@ -121,9 +121,7 @@ def watch(
         return _follow(desk, found, where, output, quiet=only_show_errors)
 
 
-def status(
-    *, fleet: FleetId, where: DatabaseOptions, output: o.Output = OutputFormat.TABLE
-) -> int:
+def status(*, fleet: FleetId, where: DatabaseOptions, output: o.Output = OutputFormat.TABLE) -> int:
     """How a fleet run stands now."""
     from serialfix.fleet.result import status_json
     from serialfix.fleet.screen import Screen
@@ -134,7 +132,7 @@ def status(
     if output is OutputFormat.TABLE:
         tables.console(sys.stdout).print(Screen(standing, eta=None))
     else:
-        machine.write(status_json(standing), output)
+        machine.write(data := status_json(standing), output, rows=[data])
     return 0
 
 
@@ -345,7 +343,7 @@ def _write_begun(standing: Standing, output: WatchFormat) -> None:
     if output is WatchFormat.JSONL:
         print(json.dumps(status_json(standing)))
     elif output is not WatchFormat.TABLE:
-        machine.write(status_json(standing), OutputFormat(output))
+        machine.write(data := status_json(standing), OutputFormat(output), rows=[data])
 
 
 def _show_vm(
@@ -391,9 +389,7 @@ def _show_vm(
 # --- changing -------------------------------------------------------------------------------------
 
 
-def _change(
-    where: DatabaseOptions, fleet: str, change: Callable[[Desk, str], FleetRun]
-) -> int:
+def _change(where: DatabaseOptions, fleet: str, change: Callable[[Desk, str], FleetRun]) -> int:
     from serialfix.fleet.background import Background
     from serialfix.fleet.screen import Screen
     from serialfix.fleet.standing import State

@@ -13,7 +13,6 @@ from serialfix.fleet import start, store
 from serialfix.fleet.database import Database
 from serialfix.fleet.engine import Queue
 from serialfix.fleet.plan import FleetPlan
-from serialfix.fleet.policy import Policy
 from serialfix.fleet.presence import alive
 from serialfix.fleet.result import Results
 from serialfix.fleet.standing import FleetRun, Kind, Settings, Standing, State, Target
@@ -40,22 +39,22 @@ class Desk:
         run, targets = start.freeze(plan, kind, settings, _now())
         return self._create(lambda _: (run, targets, plan.loaded.text))
 
-    def again(self, fleet: str, outcomes: Sequence[Outcome], policy: Policy | None) -> FleetRun:
+    def again(self, fleet: str, outcomes: Sequence[Outcome]) -> FleetRun:
         """A run on those targets of another that ended so. Raises TargetError, UsageError."""
 
         def follow(connection: sa.Connection) -> tuple[FleetRun, list[Target], str]:
             old = _ended(store.load(connection, fleet), "tried again")
-            made = start.again(connection, old, outcomes, policy or old.policy, _now())
+            made = start.again(connection, old, outcomes, _now())
             return *made, store.playbook_text(connection, old.id)
 
         return self._create(follow)
 
-    def back(self, fleet: str, policy: Policy | None) -> FleetRun:
+    def back(self, fleet: str) -> FleetRun:
         """A run that puts back what another changed. Raises TargetError, UsageError."""
 
         def follow(connection: sa.Connection) -> tuple[FleetRun, list[Target], str]:
             old = _ended(store.load(connection, fleet), "taken back")
-            made = start.back(connection, old, policy or old.policy, _now())
+            made = start.back(connection, old, _now())
             return *made, store.playbook_text(connection, old.id)
 
         return self._create(follow)
@@ -97,9 +96,9 @@ class Desk:
 
         return self._do(go_on)
 
-    def cancel(self, fleet: str, who: str) -> FleetRun:
+    def cancel(self, fleet: str) -> FleetRun:
         """Start nothing more; what runs is let to its end."""
-        why = f"cancelled by {who}"
+        why = f"cancelled by {start.user()}"
         return self._do(
             lambda c: store.set_state(c, store.load(c, fleet).id, State.STOPPING, why=why)
         )

@@ -15,7 +15,6 @@ from serialfix.fleet import store
 from serialfix.fleet.budget import ErrorBudget, concurrency
 from serialfix.fleet.database import document, target
 from serialfix.fleet.plan import FleetPlan
-from serialfix.fleet.policy import Policy
 from serialfix.fleet.standing import FleetRun, Kind, Settings, Target
 from serialfix.fleet.waves import Waves
 from serialfix.model import Outcome
@@ -43,7 +42,7 @@ def freeze(
         policy=plan.policy,
         settings=settings,
         created=now,
-        user=_user(),
+        user=user(),
         total=plan.total,
         at_once=plan.at_once,
         errors_allowed=plan.budget.allowed,
@@ -56,8 +55,8 @@ def freeze(
             vm_id=vm.id,
             name=vm.name,
             resource_group=vm.resource_group,
-            subscription_id=vm.subscription_id,
-            location=vm.location,
+            subscription_id=vm.subscription_id.lower(),
+            location=vm.location.lower(),
             wave=wave,
         )
         for number, (wave, vm) in enumerate(
@@ -71,7 +70,6 @@ def again(
     connection: sa.Connection,
     old: FleetRun,
     outcomes: Sequence[Outcome],
-    policy: Policy,
     now: datetime,
 ) -> tuple[FleetRun, list[Target]]:
     """A run on those targets of `old` that ended so. Raises UsageError when there is none."""
@@ -79,12 +77,10 @@ def again(
     if not chosen:
         names = ", ".join(outcomes)
         raise UsageError(f"no VM of fleet run {old.id} ended {names}; there is nothing to do")
-    return _follow(old, old.kind, chosen, policy, now)
+    return _follow(old, old.kind, chosen, now)
 
 
-def back(
-    connection: sa.Connection, old: FleetRun, policy: Policy, now: datetime
-) -> tuple[FleetRun, list[Target]]:
+def back(connection: sa.Connection, old: FleetRun, now: datetime) -> tuple[FleetRun, list[Target]]:
     """A run that puts back what `old` changed. Raises UsageError when it changed nothing."""
     ways = _ways_back(connection, old.id)
     chosen = [
@@ -97,7 +93,7 @@ def back(
             f"fleet run {old.id} has changed nothing that could be put back, so there is nothing "
             "to undo"
         )
-    return _follow(old, Kind.UNDO, chosen, policy, now)
+    return _follow(old, Kind.UNDO, chosen, now)
 
 
 def new_id(now: datetime) -> str:
@@ -116,19 +112,18 @@ def _ways_back(connection: sa.Connection, fleet: str) -> dict[int, str]:
 
 
 def _follow(
-    old: FleetRun, kind: Kind, chosen: Iterable[Target], policy: Policy, now: datetime
+    old: FleetRun, kind: Kind, chosen: Iterable[Target], now: datetime
 ) -> tuple[FleetRun, list[Target]]:
     kept = sorted(chosen, key=lambda each: each.number)
-    total = len(kept)
+    total, policy = len(kept), old.policy
     waves = Waves.parse(policy.waves).split(kept)
     run = replace(
         old,
         id=new_id(now),
         kind=kind,
         of=old.id,
-        policy=policy,
         created=now,
-        user=_user(),
+        user=user(),
         total=total,
         at_once=concurrency(policy.max_concurrency, total),
         errors_allowed=ErrorBudget.of(policy.max_errors, total).allowed,
@@ -158,7 +153,8 @@ def _follow(
     return run, targets
 
 
-def _user() -> str:
+def user() -> str:
+    """Who is at this terminal."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from serialfix.errors import RecordError, SerialfixError, Touched
 from serialfix.fleet import store
-from serialfix.fleet.credentials import Template
+from serialfix.fleet.credentials import GuestLogin
 from serialfix.fleet.database import Database
 from serialfix.fleet.decide import retry
 from serialfix.fleet.standing import FleetRun, Kind, Target, TargetState
@@ -121,10 +121,12 @@ class Turns:
     async def _remediate(self, run: FleetRun, target: Target) -> dict[str, Any]:
         """Begin, or go on; the result as serialfix.run/1."""
         try:
-            template = Template.parse(run.settings.credential)
-            guest = await template.resolve(
-                target, username=run.settings.username, domain=run.settings.domain
+            login = GuestLogin.parse(
+                username=run.settings.username,
+                domain=run.settings.domain,
+                credential=run.settings.credential,
             )
+            guest = await login.resolve(target, environ=self.environ)
         except SerialfixError as error:
             return _nothing_done(run, target, error)
         options = RunOptions(

@@ -91,6 +91,7 @@ def _work(cast: Cast, about: Any, transport: ReplayTransport) -> Work:
         observer=Silence(),
         restart_allowed=about["restart_allowed"],
         restart_reported=about.get("restart_reported", True),
+        refuse_foreign=about.get("refuse_foreign", False),
         earlier=_states(about["earlier"]),
         facts=None if about.get("facts") is None else _states(about["facts"]),
         patience=WorkPatience(**about["work_patience"]),

@@ -336,6 +336,8 @@ class _Run:
         guest = self._options.guest
         nonce = new_nonce()
         number = len(recordings_in(self._storage.path)) + 1
+        looking = purpose in (Purpose.CHECK, Purpose.APPLY)
+        refuse_foreign = self._options.refuse_foreign and looking
         cast = CastWriter(
             self._storage.path / f"session-{number}-{purpose}.cast",
             header={
@@ -353,6 +355,7 @@ class _Run:
                 "facts": plain(self._facts()),
                 "restart_allowed": self._may_restart,
                 "restart_reported": self._restarter.reports,
+                "refuse_foreign": refuse_foreign,
                 "patience": asdict(self._patience.console),
                 "work_patience": asdict(self._patience.work),
                 "guest_patience": asdict(self._patience.guest),
@@ -379,6 +382,7 @@ class _Run:
             observer=self._observer,
             restart_allowed=self._may_restart,
             restart_reported=self._restarter.reports,
+            refuse_foreign=refuse_foreign,
             earlier=self._before.former,
             facts=self._facts(),
             patience=self._patience.work,

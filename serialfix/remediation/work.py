@@ -93,6 +93,7 @@ class Work:
         observer: Observer,
         restart_allowed: bool = True,
         restart_reported: bool = True,
+        refuse_foreign: bool = False,
         earlier: Mapping[str, State] | None = None,
         facts: Mapping[str, State] | None = None,
         patience: WorkPatience | None = None,
@@ -113,6 +114,8 @@ class Work:
         self._restart_allowed = restart_allowed
         self._restart_reported = restart_reported
         self._earlier = earlier or {}
+        # What was begun is brought to its end, beside whoever came since.
+        session.refuse_foreign = refuse_foreign and not self._earlier
         self._facts = facts
         self._patience = patience or WorkPatience()
         self._guest = Guest(session, credentials, journal, observer, guest_patience)
@@ -314,6 +317,7 @@ class Work:
 
     async def _change(self, plan: Plan) -> None:
         self._observer.phase("apply", f"{plan.changes} of {len(plan.steps)} steps")
+        self.session.refuse_foreign = False
         for number, (step, planned) in enumerate(
             zip(self._playbook.steps, plan.steps, strict=True), start=1
         ):
