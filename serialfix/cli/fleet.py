@@ -1,12 +1,14 @@
-"""fleet plan: what would be done to many VMs. Nothing here changes anything."""
+"""The commands about many VMs; fleet plan, which changes nothing, is here itself."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import typer
 
+from serialfix.cli import fleet_runs, fleet_worker
 from serialfix.cli import options as o
 from serialfix.cli.fleet_options import (
     PolicyOptions,
@@ -24,16 +26,15 @@ if TYPE_CHECKING:
 
 def build() -> typer.Typer:
     """The commands about many VMs."""
-    app = typer.Typer(
-        help="Many VMs: which, in which waves.", rich_markup_mode=None, no_args_is_help=True
-    )
+    app = typer.Typer(help=_fleet.__doc__, rich_markup_mode=None, no_args_is_help=True)
     app.callback()(_fleet)
-    app.command("plan")(with_groups(plan))
+    for name, command in COMMANDS.items():
+        app.command(name)(with_groups(command))
     return app
 
 
 def _fleet() -> None:
-    """Many VMs: which, in which waves."""
+    """Many VMs: in waves, within bounds, on a schedule."""
 
 
 def plan(
@@ -50,6 +51,24 @@ def plan(
     _show(made, output)
     require_targets(made)
     return 0
+
+
+COMMANDS: dict[str, Callable[..., int]] = {
+    "plan": plan,
+    "check": fleet_runs.check,
+    "run": fleet_runs.run,
+    "watch": fleet_runs.watch,
+    "status": fleet_runs.status,
+    "list": fleet_runs.list_,
+    "show": fleet_runs.show,
+    "report": fleet_runs.report,
+    "pause": fleet_runs.pause,
+    "resume": fleet_runs.resume,
+    "cancel": fleet_runs.cancel,
+    "retry": fleet_runs.retry,
+    "undo": fleet_runs.undo,
+    "worker": fleet_worker.worker,
+}
 
 
 def _show(made: FleetPlan, output: OutputFormat) -> None:
