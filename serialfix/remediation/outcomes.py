@@ -7,6 +7,7 @@ from typing import Any
 
 from serialfix.errors import (
     ConsoleError,
+    GuestPasswordMissing,
     Interrupted,
     PreflightError,
     RestartError,
@@ -50,7 +51,7 @@ def outcome(
             return Outcome.WOULD_CHANGE if plan.changes else Outcome.OK
         case None:
             return Outcome.CHANGED if touched is Touched.YES else Outcome.OK
-        case PreflightError():
+        case PreflightError() | GuestPasswordMissing():
             return Outcome.REFUSED
         case UsageError() | Interrupted() if touched is Touched.NO:
             return Outcome.NOT_STARTED
