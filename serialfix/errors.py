@@ -12,6 +12,7 @@ adapter; above it only `SerialfixError` is seen.
     │   └── RecordError                      journal or recording cannot be written or read
     ├── TargetError                      3   not found or ambiguous
     ├── AccessError                      4   sign-in or permission refused
+    │   └── GuestPasswordMissing             nothing gives the password of this guest
     ├── PreflightError                   5   the VM cannot be worked on now
     │   ├── VmNotRunning
     │   ├── NotWindowsServer
@@ -171,6 +172,12 @@ class AccessError(SerialfixError):
 
     slug = "access"
     exit_code = 4
+
+
+class GuestPasswordMissing(AccessError):
+    """There is no password to log in to this guest with; nothing was attached."""
+
+    slug = "access.guest_password"
 
 
 class PreflightError(SerialfixError):

@@ -28,7 +28,7 @@ from serialfix.report.formats import FleetReportFormat, OutputFormat, WatchForma
 if TYPE_CHECKING:
     from serialfix.fleet.desk import Desk
     from serialfix.fleet.plan import FleetPlan
-    from serialfix.fleet.standing import FleetRun, Kind, Standing
+    from serialfix.fleet.standing import FleetRun, Standing
     from serialfix.model import Outcome
 
 LOOK = 0.5

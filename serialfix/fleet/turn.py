@@ -27,6 +27,7 @@ from serialfix.model import Outcome, RunResult
 from serialfix.playbook.load import LoadedPlaybook, parse_playbook
 from serialfix.record.journal import Record
 from serialfix.record.storage import UNDO
+from serialfix.remediation import outcomes
 from serialfix.remediation.events import Silence
 from serialfix.remediation.options import RunOptions, RunPatience
 from serialfix.remediation.run import begin, go_on
@@ -243,7 +244,7 @@ def _nothing_done(run: FleetRun, target: Target, error: SerialfixError) -> dict[
             playbook=run.playbook,
             playbook_version=run.playbook_version,
             playbook_sha256=run.playbook_sha256,
-            outcome=Outcome.FAILED,
+            outcome=outcomes.outcome(error, Touched.NO, restart=None, plan=None),
             exit_code=error.exit_code,
             touched=Touched.NO,
             error=error.facts(),

@@ -8,6 +8,7 @@ from typing import Any
 from serialfix.errors import (
     AzureRefused,
     ConsoleError,
+    GuestPasswordMissing,
     Interrupted,
     PreflightError,
     RestartError,
@@ -57,7 +58,7 @@ def outcome(
             return {Touched.NO: Outcome.UNREACHABLE, Touched.MAYBE: Outcome.UNKNOWN}.get(
                 touched, Outcome.FAILED
             )
-        case PreflightError():
+        case PreflightError() | GuestPasswordMissing():
             return Outcome.REFUSED
         case UsageError() | Interrupted() if touched is Touched.NO:
             return Outcome.NOT_STARTED

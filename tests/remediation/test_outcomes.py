@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from serialfix.errors import (
+    AccessError,
     AzureRefused,
     CommandFailed,
     ExpectTimeout,
     GatewayClosed,
+    GuestPasswordMissing,
     GuestRebooted,
     Interrupted,
     RestartError,
@@ -34,6 +36,8 @@ PLAYBOOK = small({"value": "MaxIdleTime", "data": 0}, {"value": "Shadow", "data"
         (None, Touched.NO, Outcome.OK),
         (VmNotRunning("off"), Touched.NO, Outcome.REFUSED),
         (AzureRefused("409"), Touched.NO, Outcome.REFUSED),
+        (GuestPasswordMissing("no secret"), Touched.NO, Outcome.REFUSED),
+        (AccessError("403"), Touched.NO, Outcome.FAILED),
         (UsageError("declined"), Touched.NO, Outcome.NOT_STARTED),
         (GatewayClosed("gone"), Touched.NO, Outcome.UNREACHABLE),
         (ExpectTimeout("late"), Touched.NO, Outcome.UNREACHABLE),
