@@ -110,7 +110,10 @@ class Key(NamedTuple):
 
 def budgets_of(action: str) -> tuple[str, ...]:
     """What the call draws on whose RBAC action this is. Raises LookupError."""
-    return next(call.budgets for call in ARM_CALLS if call.action == action)
+    for call in ARM_CALLS:
+        if call.action == action:
+            return call.budgets
+    raise LookupError(action)
 
 
 def draws(method: str, url: str, region: str) -> tuple[Key, ...]:

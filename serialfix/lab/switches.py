@@ -82,6 +82,22 @@ VAULT_THROTTLED = Refusal(
 )
 
 
+REGION_DOWN = Refusal(
+    503, "ServiceUnavailable", "The service is temporarily unavailable. Please try again later."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """A region that is down: all calls for its VMs get this answer, and its gateway opens nothing.
+
+    With many seconds before the answer clients give up first.
+    """
+
+    answer: Refusal = REGION_DOWN
+    after: float = 0.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # by identity: it keys counters
 class ArmFaults:
     """What ARM refuses or does badly, for one VM or for everything.
