@@ -69,7 +69,8 @@ class Screen:
         running = fold(_slowest(standing, self.since, width))
         errors = fold(_errors(standing, width))
         room = height - len(rows)
-        for_errors = min(_need(errors), max(room // 2, room - _need(running)))
+        least = 3 + len(errors[0]) if errors else 0
+        for_errors = min(_need(errors), max(room // 2, room - _need(running), least))
         rows += _section("slowest", running, room - for_errors, _running(standing))
         rows += _section("last errors", errors, for_errors, _bad(standing))
         return rows
@@ -79,12 +80,13 @@ def head(standing: Standing, eta: Eta | None) -> Iterator[Text]:
     """What it is, how it stands, what it waits for, and for how long still."""
     run = standing.run
     yield Text.assemble((printable(run.id), "bold"), f": {STATES[run.state]}")
+    took = duration(((run.ended or standing.at) - run.created).total_seconds())
     facts = [f"{run.at_once} at once"]
-    if run.state is not State.ENDED:
-        facts.append(f"{standing.workers} worker{'' if standing.workers == 1 else 's'}")
-    facts.append(f"{duration(((run.ended or standing.at) - run.created).total_seconds())} so far")
     if run.state is State.ENDED:
-        facts[-1] = facts[-1].replace(" so far", "")
+        facts.append(took)
+    else:
+        workers = "worker" if standing.workers == 1 else "workers"
+        facts += [f"{standing.workers} {workers}", f"{took} so far"]
     yield Text(f"{what(run)} on {vms(run.total)}, {', '.join(facts)}")
     if run.why:
         yield Text(printable(run.why), style="red")
@@ -134,28 +136,34 @@ def totals(standing: Standing) -> Text:
     parts = [Text(f"{ended} of {standing.run.total} ended")]
     if ended:
         parts.append(outcome_words(outcomes))
-    waiting = sum(wave.waiting for wave in standing.waves)
-    now = [f"{_running(standing)} running"] if _running(standing) else []
-    if now or waiting:
-        parts.append(Text(", ".join([*now, *([f"{waiting} waiting"] if waiting else [])])))
+    left = {"running": _running(standing), "waiting": sum(w.waiting for w in standing.waves)}
+    if any(left.values()):
+        parts.append(Text(", ".join(f"{number} {name}" for name, number in left.items() if number)))
     spent = sum(outcomes[each] for each in ERRORS)
     if spent:
-        parts.append(Text(f"{spent} errors, {standing.run.errors_allowed} may be"))
+        parts.append(Text(f"{spent} errors of {standing.run.errors_allowed} allowed"))
     return Text("; ").join(parts)
 
 
-def error_words(target: Target) -> Text:
-    """Which VM, where, how it ended and why, in full."""
+def error_words(target: Target, *, width: int | None = None) -> Text:
+    """Which VM, where, how it ended and why: all of it, or within two rows of so many columns."""
     outcome = target.outcome or Outcome.FAILED
     name = slug(target)
-    message = (target.error or {}).get("message", "")
-    return Text.assemble(
+    words = Text.assemble(
         (printable(target.name), "bold"),
         f" in {printable(target.location)}: ",
         outcome_text(outcome),
         "" if name == outcome else f", {printable(name)}",
-        f": {printable(message)}" if message else "",
     )
+    if message := printable((target.error or {}).get("message", "")):
+        why = Text(f": {message}")
+        # a word that does not fit leaves its rest of a row empty
+        room = max(40, 2 * width - 16 - words.cell_len) if width else why.cell_len
+        if why.cell_len > room:
+            why.truncate(room - 4)
+            why.append(" ...")
+        words.append_text(why)
+    return words
 
 
 def _bars(waves: Sequence[WaveStanding], most: int, width: int, plain: bool) -> Iterator[Text]:
@@ -187,7 +195,7 @@ def _bar(wave: WaveStanding, numbers: int, length: int, plain: bool) -> Text:
     filled = min(length - (ended < wave.total), -(-length * ended // max(1, wave.total)))
     return Text.assemble(
         f"wave {wave.number:>{numbers}} ",
-        (full * filled, "red" if bad else "green"),
+        (full * filled, "yellow" if bad else "green"),
         (empty * (length - filled), "dim"),
         f" {ended} of {wave.total}",
         f"  {wave.running} running" if wave.running else "",
@@ -202,30 +210,25 @@ def _slowest(standing: Standing, since: float, width: int) -> Iterator[Text]:
         age = (standing.at - each.started).total_seconds() + since if each.started else 0.0
         again = f"  attempt {each.attempt}" if each.attempt > 1 else ""
         yield Text(
-            f"{printable(each.name):<{names}}  {printable(each.phase):<8} {_age(age):>12}"
+            f"{printable(each.name):<{names}}  {printable(each.phase):<7}  {_age(age):>11}"
             f"  {printable(each.location)}{again}"
         )
 
 
 def _errors(standing: Standing, width: int) -> Iterator[Text]:
-    """The reason is cut in words after two rows: `fleet show` has it all."""
-    for each in standing.errors:
-        words = error_words(each)
-        if words.cell_len > 2 * width - 8:
-            words.truncate(2 * width - 14)
-            words.append(" ...")
-        yield words
+    """Reasons may be shortened here: `fleet show` has them in full."""
+    return (error_words(each, width=width) for each in standing.errors)
 
 
 def _age(elapsed: float) -> str:
-    return (
-        duration(elapsed) if elapsed >= 3600 else seconds(max(0.0, elapsed)).replace(".0 s", " s")
-    )
+    """In whole seconds: on a screen tenths would only jump."""
+    whole = round(max(0.0, elapsed))
+    return duration(whole) if whole >= 3600 else seconds(whole).replace(".0 s", " s")
 
 
 def _section(title: str, entries: list[Entry], rows: int, of: int) -> list[Row]:
     """A title and as many whole entries as fit; how many there are besides is said."""
-    if not entries or rows < 3:
+    if not entries:
         return []
     room, shown, taken = rows - 2, 0, 0
     while shown < len(entries):
@@ -234,6 +237,8 @@ def _section(title: str, entries: list[Entry], rows: int, of: int) -> list[Row]:
             break
         taken += len(entries[shown])
         shown += 1
+    if not shown:
+        return []
     more = max(of, len(entries)) - shown
     tail = [Text(f"and {more} more", style="dim")] if more else []
     return [Text(), Text(title, style="bold"), *_joined(entries[:shown]), *tail]

@@ -197,6 +197,8 @@ def _closing(standing: Standing, evidence: str) -> Iterator[RenderableType]:
         if value:
             path = name == "evidence"
             yield Text(f"{name:<10} {printable(value)}", overflow="ignore" if path else "fold")
-    if run.state is State.ENDED:
-        for command in next_steps(run, standing.outcomes):
-            yield Text(f"next       {printable(command)}")
+    commands = list(next_steps(run, standing.outcomes)) if run.state is State.ENDED else []
+    if commands:
+        yield Text("next")
+    for command in commands:  # on lines of their own: there to be copied
+        yield _indented(printable(command))

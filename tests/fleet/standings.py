@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from serialfix.fleet.budget import ErrorBudget, concurrency
@@ -181,13 +182,14 @@ def standing_of(run: FleetRun, targets: Sequence[Target], **more: Any) -> Standi
     )
 
 
-def under_way(total: int, *, seed: int = 1, policy: Policy | None = None) -> list[Target]:
+@cache
+def under_way(total: int, *, seed: int = 1, policy: Policy | None = None) -> tuple[Target, ...]:
     """Half of them ended in every way, some running, the others waiting."""
     dice = random.Random(seed)
     outcomes = [*[Outcome.CHANGED] * 6, *Outcome]
     targets = waiting(total, policy)
     half, busy = total // 2, min(50, -(-total // 4))
-    return [
+    return (
         *(
             ended(each, dice.choice(outcomes), took=dice.uniform(20, 200))
             for each in targets[:half]
@@ -201,13 +203,14 @@ def under_way(total: int, *, seed: int = 1, policy: Policy | None = None) -> lis
             for each in targets[half : half + busy]
         ),
         *targets[half + busy :],
-    ]
+    )
 
 
-def at_its_end(total: int, *, seed: int = 1, name: str = "web-{:04}") -> list[Target]:
+@cache
+def at_its_end(total: int, *, seed: int = 1, name: str = "web-{:04}") -> tuple[Target, ...]:
     dice = random.Random(seed)
     outcomes = [*[Outcome.CHANGED] * 6, *Outcome]
-    return [ended(each, dice.choice(outcomes)) for each in waiting(total, name=name)]
+    return tuple(ended(each, dice.choice(outcomes)) for each in waiting(total, name=name))
 
 
 def over(run: FleetRun, **more: Any) -> FleetRun:
