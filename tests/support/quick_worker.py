@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from serialfix.azure.identity import AzurePatience
+from serialfix.console.machine import Patience
 from serialfix.fleet.database import open_database
 from serialfix.fleet.worker import Worker, WorkerOptions
-from serialfix.console.machine import Patience
 from serialfix.remediation.guest import GuestPatience
 from serialfix.remediation.options import RunPatience
 from serialfix.remediation.work import WorkPatience
