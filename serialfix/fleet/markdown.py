@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from serialfix.fleet.findings import drift, next_steps, slug, troubles, vms
 from serialfix.fleet.result import WELL, Results, exit_code, iso, seconds_between
 from serialfix.fleet.screen import STATES, what
-from serialfix.fleet.standing import Standing, Target
+from serialfix.fleet.standing import Kind, Standing, Target
 from serialfix.fleet.tables import label
 from serialfix.model import Outcome
 from serialfix.report.markdown import code, table
@@ -42,10 +42,14 @@ def markdown(
 
 def _head(standing: Standing) -> Iterator[str]:
     run, outcomes = standing.run, standing.outcomes
-    well = sum(outcomes[each] for each in WELL)
     yield f"# serialfix: {code(run.id)}: {STATES[run.state]}"
     yield ""
-    yield f"{code(what(run))}: {well} of {vms(run.total)} are well."
+    if run.kind is Kind.CHECK:
+        ok, differ = outcomes[Outcome.OK], outcomes[Outcome.WOULD_CHANGE]
+        told = f"{ok} of {vms(run.total)} are as wanted, {differ} would change."
+    else:
+        told = f"{sum(outcomes[each] for each in WELL)} of {vms(run.total)} are well."
+    yield f"{code(what(run))}: {told}"
     if run.why:
         yield ""
         yield f"Stopped: {code(run.why)}"

@@ -76,6 +76,11 @@ class Screen:
         return rows
 
 
+def status_view(standing: Standing, eta: Eta | None = None) -> Screen:
+    """The screen, to be printed once."""
+    return Screen(standing, eta, rows=ROWS)
+
+
 def head(standing: Standing, eta: Eta | None) -> Iterator[Text]:
     """What it is, how it stands, what it waits for, and for how long still."""
     run = standing.run

@@ -14,7 +14,7 @@ from serialfix.fleet.result import WELL, Results
 from serialfix.fleet.screen import head, outcome_words, totals, what
 from serialfix.fleet.standing import FleetRun, Standing, State, Target
 from serialfix.fleet.view import REASONS, duration
-from serialfix.model import VmRef
+from serialfix.model import Outcome, VmRef
 from serialfix.printable import printable
 from serialfix.report.tables import grid, outcome_text
 
@@ -74,6 +74,8 @@ def _in_short(standing: Standing) -> Iterator[RenderableType]:
     )
     ended = "all" if outcomes.total() == run.total else f"{outcomes.total()} of {run.total}"
     told = Text(f"{what(run)} on {vms(run.total)}: {ended} ended", overflow="fold")
+    if differ := outcomes[Outcome.WOULD_CHANGE]:
+        told.append(f", {differ} would change", "yellow")
     if bad:
         told.append(f", {bad} not well", "red")
     yield _indented(told)

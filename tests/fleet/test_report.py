@@ -228,6 +228,7 @@ def test_markdown_tells_the_drift_and_what_was_skipped() -> None:
     run, targets, results = check_of(ROWS + 3)
     run = replace(run, skipped=({"id": "x", "reason": "linux", "text": "it is Linux"},))
     text = markdown(standing_of(run, targets), targets, results)
+    assert f"`check of rdp-reset 1.0`: 0 of {ROWS + 3} VMs are as wanted, {ROWS + 3} would" in text
     assert f"{ROWS + 3} of {ROWS + 3} VMs differ from the playbook." in text
     assert f"| `a-step` | {ROWS + 3} |" in text
     assert "| `web-0001` | `rg1` | 1 | `a-step` |" in text

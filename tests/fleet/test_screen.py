@@ -12,7 +12,7 @@ from rich.console import Console
 
 from serialfix.fleet.pace import Eta
 from serialfix.fleet.policy import Policy
-from serialfix.fleet.screen import Screen, error_words
+from serialfix.fleet.screen import ROWS, Screen, error_words, status_view
 from serialfix.fleet.standing import Kind, Standing, State, WaveStanding
 from serialfix.model import Outcome
 from tests.fleet.standings import (
@@ -159,6 +159,13 @@ def test_an_estimate_says_what_it_hangs_on() -> None:
     assert "About 10 min to go, if the window stays open." in drawn(standing, Eta(600))
     approval = standing_of(fleet_run(40), under_way(40))
     assert "About 40 s to the approval after wave 2." in drawn(approval, Eta(40, 2))
+
+
+def test_the_status_leaves_room_for_the_command_and_the_prompt() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, height=50)
+    console.print(status_view(standing_of(fleet_run(10_000), under_way(10_000)), Eta(60)))
+    assert 18 < len(stream.getvalue().splitlines()) <= ROWS == 24 - 2
 
 
 def test_a_reason_is_whole_unless_there_is_a_width() -> None:

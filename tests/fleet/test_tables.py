@@ -62,9 +62,9 @@ def test_the_list() -> None:
     done = standing_of(over(fleet_run(40, kind=Kind.CHECK)), at_its_end(40))
     assert shown(list_view([done, standing_of(fleet_run(40), under_way(40))])) == (
         "20261121-084500-rdp-reset-1a2b  ended  2026-11-21 08:45\n"
-        "  check of rdp-reset 1.0 on 40 VMs: all ended, 16 not well\n"
+        "  check of rdp-reset 1.0 on 40 VMs: all ended, 1 would change, 16 not well\n"
         "20261121-084500-rdp-reset-1a2b  running  2026-11-21 08:45\n"
-        "  rdp-reset 1.0 on 40 VMs: 20 of 40 ended, 7 not well\n"
+        "  rdp-reset 1.0 on 40 VMs: 20 of 40 ended, 2 would change, 7 not well\n"
     )
 
 
