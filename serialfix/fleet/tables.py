@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from serialfix.fleet.findings import Drift, Trouble, drift, few, next_steps, slug, troubles, vms
+from serialfix.fleet.findings import Drift, Trouble, drift, few, next_steps, troubles, vms
 from serialfix.fleet.pace import Eta
 from serialfix.fleet.result import WELL, Results
-from serialfix.fleet.screen import head, outcome_words, totals, what
+from serialfix.fleet.screen import error_words, head, outcome_words, totals, what
 from serialfix.fleet.standing import FleetRun, Standing, State, Target
 from serialfix.fleet.view import REASONS, duration
 from serialfix.model import Outcome, VmRef
 from serialfix.printable import printable
-from serialfix.report.tables import grid, outcome_text
+from serialfix.report.tables import grid
 
 
 FIRST = 3
@@ -57,7 +57,7 @@ def show_view(
     if found and (many or everybody):
         parts.append(Text())
     if everybody and found:
-        parts += [_not_well(targets), Text()]
+        parts += [*_not_well(targets), Text()]
     if (differs := drift(run, targets, results or {})) is not None:
         parts += [*_drift(run, differs, everybody=everybody), Text()]
     if run.skipped:
@@ -113,25 +113,12 @@ def _indented(text: str | Text) -> RenderableType:
     return Padding(words, (0, 0, 0, 2), expand=False)
 
 
-def _not_well(targets: Sequence[Target]) -> RenderableType:
-    return grid(
-        ("VM", "resource group", "region", "outcome", "why"),
-        (
-            (
-                each.name,
-                each.resource_group,
-                each.location,
-                outcome_text(each.outcome),
-                printable(": ".join(filter(None, (slug(each), _message(each))))),
-            )
-            for each in targets
-            if each.outcome is not None and each.outcome not in WELL
-        ),
-    )
-
-
-def _message(target: Target) -> str:
-    return (target.error or {}).get("message", "")
+def _not_well(targets: Sequence[Target]) -> Iterator[RenderableType]:
+    """A line each, that folds between words: the reason has no room in a table."""
+    for each in targets:
+        if each.outcome is not None and each.outcome not in WELL:
+            line = Text(f"{printable(each.resource_group)}/", overflow="fold")
+            yield line.append_text(error_words(each))
 
 
 def _drift(run: FleetRun, found: Drift, *, everybody: bool) -> Iterator[RenderableType]:
