@@ -123,6 +123,11 @@ def next_steps(run: FleetRun, outcomes: Counter[Outcome]) -> Iterator[str]:
         yield f"serialfix fleet undo {run.id}"
 
 
+def evidence(run: FleetRun) -> str:
+    """How to get at all that is known of one VM."""
+    return f"serialfix fleet show {run.id} --vm NAME --evidence FILE"
+
+
 def vms(number: int) -> str:
     """`1 VM`, `37 VMs`."""
     return "1 VM" if number == 1 else f"{number} VMs"

@@ -201,8 +201,7 @@ class JsonLines:
     def update(self, standing: Standing) -> None:
         """Write the standing, unless only time has passed."""
         self._pace = self._pace.after(standing)
-        left = eta(standing, self._pace)
-        status = status_json(standing, left.seconds if left and left.wave is None else None)
+        status = status_json(standing, eta(standing, self._pace))
         lasting = {name: value for name, value in status.items() if name not in ("at", "eta_s")}
         if lasting != self._said:
             self._said = lasting
@@ -249,5 +248,5 @@ def _in_a_line(standing: Standing) -> str:
         if not standing.workers:
             parts.append("no worker is alive")
         if standing.waiting_for:
-            parts.append(f"waits for {standing.waiting_for}")
+            parts.append(f"waiting: {standing.waiting_for}")
     return "; ".join(parts) + "."

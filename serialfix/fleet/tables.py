@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from serialfix.fleet.findings import Drift, Trouble, drift, few, next_steps, troubles, vms
+from serialfix.fleet.findings import Drift, Trouble, drift, evidence, few, next_steps, troubles, vms
 from serialfix.fleet.pace import Eta
 from serialfix.fleet.result import WELL, Results
 from serialfix.fleet.screen import error_words, head, outcome_words, totals, what
@@ -35,7 +35,6 @@ def show_view(
     *,
     eta: Eta | None = None,
     results: Results | None = None,
-    evidence: str = "",
     everybody: bool = False,
 ) -> RenderableType:
     """A run in full: waves, what went wrong and why, what differs, what is next, where it all is.
@@ -62,7 +61,7 @@ def show_view(
         parts += [*_drift(run, differs, everybody=everybody), Text()]
     if run.skipped:
         parts += [grid(("skipped", "VMs", "first"), _skipped(run)), Text()]
-    parts += _closing(standing, evidence)
+    parts += _closing(standing)
     return Group(*parts)
 
 
@@ -174,20 +173,22 @@ def _minute(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
-def _closing(standing: Standing, evidence: str) -> Iterator[RenderableType]:
+def _closing(standing: Standing) -> Iterator[RenderableType]:
     run = standing.run
     facts = {
         "by": f"{run.user}, {_minute(run.created)} UTC",
         "schedule": run.schedule,
         "took": run.ended and duration((run.ended - run.created).total_seconds()),
-        "evidence": evidence,
     }
     for name, value in facts.items():
         if value:
-            path = name == "evidence"
-            yield Text(f"{name:<10} {printable(value)}", overflow="ignore" if path else "fold")
-    commands = list(next_steps(run, standing.outcomes)) if run.state is State.ENDED else []
-    if commands:
-        yield Text("next")
-    for command in commands:  # on lines of their own: there to be copied
-        yield _indented(printable(command))
+            yield Text(f"{name:<10} {printable(value)}", overflow="fold")
+    ended = run.state is State.ENDED
+    for title, commands in {
+        "next": list(next_steps(run, standing.outcomes)) if ended else [],
+        "one VM, and its evidence": [evidence(run)] if standing.outcomes else [],
+    }.items():
+        if commands:
+            yield Text(title)
+        for command in commands:  # on lines of their own: they are there to be copied
+            yield _indented(printable(command))

@@ -104,7 +104,8 @@ def test_what_it_waits_for_and_that_nobody_works_is_said() -> None:
     text = "\n".join(drawn(standing_of(run, waiting(40), workers=0, waiting_for="approval")))
     assert "paused, nothing is started" in text
     assert "No worker is alive; `serialfix fleet worker` goes on." in text
-    assert "Waits for approval." in text
+    assert "Waiting: approval." in text
+    assert f"To go on: serialfix fleet resume {run.id}" in text
     stopping = replace(run, state=State.STOPPING, why="6 of 100 targets went wrong, 5 may")
     text = "\n".join(drawn(standing_of(stopping, waiting(40))))
     assert "stopping, what runs is let to its end" in text
@@ -113,6 +114,16 @@ def test_what_it_waits_for_and_that_nobody_works_is_said() -> None:
     rows = drawn(standing_of(done, at_its_end(40), workers=0, waiting_for="x"))
     assert rows[1] == "undo of r0 (rdp-reset 1.0) on 40 VMs, 40 at once, 20 min"
     assert "worker" not in "\n".join(rows)
+
+
+def test_the_way_past_an_approval_is_said_when_it_is_due() -> None:
+    run = fleet_run(3, policy=Policy(waves="1,rest", approve_after=1))
+    vms, words = waiting(3, run.policy), f"To go on: serialfix fleet resume {run.id}"
+    due = standing_of(run, [ended(vms[0], Outcome.CHANGED), *vms[1:]], waiting_for="approval")
+    assert words in drawn(due)
+    assert words not in drawn(replace(due, run=replace(run, approved=1)))
+    assert words not in drawn(replace(due, run=replace(run, state=State.STOPPING)))
+    assert words not in drawn(standing_of(run, [running(vms[0]), *vms[1:]]))
 
 
 def test_of_many_waves_those_around_the_one_under_way_are_shown() -> None:

@@ -75,14 +75,14 @@ def test_many_that_went_wrong_alike_are_told_by_the_first_few() -> None:
         *(ended(each, Outcome.CHANGED) for each in vms[37:]),
     ]
     run = over(fleet_run(100))
-    text = shown(show_view(standing_of(run, targets), targets, evidence="/s/fleet/r"))
+    text = shown(show_view(standing_of(run, targets), targets))
     for part in (
         "37 VMs in westeurope: unreachable, transport.azure_unreachable",
         "  Azure answered 429 Too Many Requests for 10 min",
         "  Next: Try again when less else works there.",
         "  web-0001, web-0002, web-0003 and 34 more",
         f"All of them: serialfix fleet report {run.id} -o csv",
-        "evidence   /s/fleet/r",
+        f"  serialfix fleet show {run.id} --vm NAME --evidence FILE",
         f"  serialfix fleet retry {run.id} --only unreachable",
         f"  serialfix fleet undo {run.id}",
         "by         ada, 2026-11-21 08:45 UTC",
