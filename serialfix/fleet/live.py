@@ -247,6 +247,6 @@ def _in_a_line(standing: Standing) -> str:
     if run.state is not State.ENDED:
         if not standing.workers:
             parts.append("no worker is alive")
-        if standing.waiting_for:
+        if standing.waiting_for and any(wave.waiting for wave in standing.waves):
             parts.append(f"waiting: {standing.waiting_for}")
     return "; ".join(parts) + "."

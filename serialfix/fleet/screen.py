@@ -99,7 +99,7 @@ def head(standing: Standing, eta: Eta | None) -> Iterator[Text]:
         return
     if not standing.workers:
         yield Text("No worker is alive; `serialfix fleet worker` goes on.", style="bold red")
-    if standing.waiting_for:
+    if standing.waiting_for and any(wave.waiting for wave in standing.waves):
         style = "" if _running(standing) else "yellow"
         yield Text(f"Waiting: {printable(standing.waiting_for)}.", style=style)
     if run.state is State.PAUSED or (run.state is State.RUNNING and awaits_approval(standing)):

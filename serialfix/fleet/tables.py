@@ -13,7 +13,7 @@ from serialfix.fleet.pace import Eta
 from serialfix.fleet.result import WELL, Results
 from serialfix.fleet.screen import error_words, head, outcome_words, totals, what
 from serialfix.fleet.standing import FleetRun, Standing, State, Target
-from serialfix.fleet.view import REASONS, duration
+from serialfix.fleet.view import REASONS
 from serialfix.model import Outcome, VmRef
 from serialfix.printable import printable
 from serialfix.report.tables import grid
@@ -178,7 +178,6 @@ def _closing(standing: Standing) -> Iterator[RenderableType]:
     facts = {
         "by": f"{run.user}, {_minute(run.created)} UTC",
         "schedule": run.schedule,
-        "took": run.ended and duration((run.ended - run.created).total_seconds()),
     }
     for name, value in facts.items():
         if value:

@@ -116,6 +116,15 @@ def test_what_it_waits_for_and_that_nobody_works_is_said() -> None:
     assert "worker" not in "\n".join(rows)
 
 
+def test_that_nothing_waits_any_more_is_no_news() -> None:
+    told = "wave 1: 1 VM runs, nothing of it waits any more"
+    alone, two = [running(waiting(1)[0])], [running(waiting(2)[0]), waiting(2)[1]]
+    assert not any(
+        "Waiting" in row for row in drawn(standing_of(fleet_run(1), alone, waiting_for=told))
+    )
+    assert f"Waiting: {told}." in drawn(standing_of(fleet_run(2), two, waiting_for=told))
+
+
 def test_the_way_past_an_approval_is_said_when_it_is_due() -> None:
     run = fleet_run(3, policy=Policy(waves="1,rest", approve_after=1))
     vms, words = waiting(3, run.policy), f"To go on: serialfix fleet resume {run.id}"
