@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import serialfix
+from serialfix.console.others import Arrival
 from serialfix.errors import (
     Interrupted,
     MachineMisuse,
@@ -39,7 +40,7 @@ from serialfix.record.journal import RunFolder, RunStore, default_state_dir
 from serialfix.record.transcript import transcripts
 from serialfix.remediation import outcomes
 from serialfix.remediation.events import Observer
-from serialfix.remediation.history import RunSummary, Standing, fold, runs
+from serialfix.remediation.history import RunSummary, Standing, fold, left_behind, runs
 from serialfix.remediation.options import ASKED, CONSOLE, RunOptions, RunPatience
 from serialfix.remediation.place import Restarter, Surroundings, place_of
 from serialfix.remediation.restarting import Restart
@@ -134,7 +135,7 @@ class _Run:
         self._patience = options.patience
         self._undo_of = undo_of
         self._resumed = resumed is not None
-        self._before = resumed[1] if resumed else Standing()
+        self._before = resumed[1] if resumed else left_behind(options.former_attempts)
         self._redactor = Redactor([options.guest.password])
         self._observer = Teller(observer, self._redactor)
         store = RunStore(_state_dir(options), redactor=self._redactor)
@@ -284,6 +285,7 @@ class _Run:
         number = len(recordings_in(self._folder.path)) + 1
         looking = purpose in (Purpose.CHECK, Purpose.APPLY)
         refuse_foreign = self._options.refuse_foreign and looking
+        arrival = Arrival(moved=self._before.looking, beside=self._before.beside)
         cast = CastWriter(
             self._folder.path / f"session-{number}-{purpose}.cast",
             header={
@@ -302,6 +304,7 @@ class _Run:
                 "restart_allowed": self._may_restart,
                 "restart_reported": self._restarter.reports,
                 "refuse_foreign": refuse_foreign,
+                "arrival": asdict(arrival),
                 "patience": asdict(self._patience.console),
                 "work_patience": asdict(self._patience.work),
                 "guest_patience": asdict(self._patience.guest),
@@ -318,6 +321,7 @@ class _Run:
             patience=self._patience.console,
             marker=cast.marker,
         )
+        session.arrival = arrival
         if (left := self._left_open(purpose)) is not None:
             session.channel, session.prompt = left, self._before.prompt
         work = Work(

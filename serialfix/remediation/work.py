@@ -116,6 +116,8 @@ class Work:
         self._earlier = earlier or {}
         # What was begun is brought to its end, beside whoever came since.
         session.refuse_foreign = refuse_foreign and not self._earlier
+        if session.refuse_foreign:
+            session.launching = self._launching
         self._facts = facts
         self._patience = patience or WorkPatience()
         self._guest = Guest(session, credentials, journal, observer, guest_patience)
@@ -265,7 +267,9 @@ class Work:
         """Into a shell of our own; a channel that an attempt before this one made is used."""
         if reclaim:
             same = await self.session.rejoin(self._credentials, sure=False)
-            self._journal.append("rejoined", channel=self.session.channel, same=same)
+            self._journal.append(
+                "rejoined", channel=self.session.channel, same=same, prompt=self.session.prompt
+            )
         elif self.session.channel is not None:
             await self.session.rejoin(self._credentials)
         else:
@@ -282,6 +286,10 @@ class Work:
             self._observer.phase("login", f"as {self._credentials.username}")
             self.session.marker("login")
             await self.session.login(self._credentials)
+
+    async def _launching(self, others: list[str]) -> None:
+        """Who is killed before the new channel's name is known leaves one that is ours."""
+        self._journal.append("channel_asked", others=others)
 
     async def _make_plan(self) -> Plan:
         self._observer.phase("plan", "reading the present values")
