@@ -12,6 +12,7 @@ adapter; above it only `SerialfixError` is seen.
     │   └── RecordError                      journal or recording cannot be written or read
     ├── TargetError                      3   not found or ambiguous
     ├── AccessError                      4   sign-in or permission refused
+    │   └── GuestPasswordMissing             nothing gives the password of this guest
     ├── PreflightError                   5   the VM cannot be worked on now
     │   ├── VmNotRunning
     │   ├── NotWindowsServer
@@ -45,6 +46,7 @@ adapter; above it only `SerialfixError` is seen.
     ├── RestartError                     8
     │   ├── RestartRefused                   Azure did not begin it
     │   └── RestartFailed                    Azure began it and says that it failed
+    ├── FleetError                       9   a fleet run cannot go on; 10 when its budget stopped it
     ├── Interrupted                130/143
     └── MachineMisuse                    1   an input that a table does not list: our bug
 """
@@ -172,6 +174,12 @@ class AccessError(SerialfixError):
     exit_code = 4
 
 
+class GuestPasswordMissing(AccessError):
+    """There is no password to log in to this guest with; nothing was attached."""
+
+    slug = "access.guest_password"
+
+
 class PreflightError(SerialfixError):
     """The VM cannot be worked on in its present state; nothing was touched."""
 
@@ -210,9 +218,13 @@ class PlaybookNotForGuest(PreflightError):
 
 
 class AzureRefused(PreflightError):
-    """Azure Resource Manager refused a call; code and message are in the text."""
+    """Azure Resource Manager refused a call; code and message are in the text.
+
+    `passing`: not the call was wrong, Azure throttles or is in trouble, and a later call may do.
+    """
 
     slug = "preflight.azure_refused"
+    passing: bool = False
 
 
 class ConsoleInUse(PreflightError):
@@ -374,15 +386,26 @@ class RestartError(SerialfixError):
 
 
 class RestartRefused(RestartError):
-    """Azure refused to begin the restart: the VM was not restarted, and may be asked for again."""
+    """Azure refused to begin the restart: the VM was not restarted, and may be asked for again.
+
+    `again_after`: when that is a matter of time, so many seconds.
+    """
 
     slug = "restart.refused"
+    again_after: float | None = None
 
 
 class RestartFailed(RestartError):
     """Azure began the restart and says that it failed; the VM may have gone down all the same."""
 
     slug = "restart.failed"
+
+
+class FleetError(SerialfixError):
+    """A fleet run cannot go on as it is."""
+
+    slug = "fleet"
+    exit_code = 9
 
 
 class Interrupted(SerialfixError):

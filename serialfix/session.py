@@ -10,16 +10,17 @@ import asyncio
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count, pairwise
 from typing import Any
 
 from serialfix.console import cmd, sac
-from serialfix.console.actions import CR, Action, Cause, Finished, Press, Wait
+from serialfix.console.actions import BACKSPACE, CR, Action, Cause, Finished, Press, Wait
 from serialfix.console.machine import Console, Machine, Patience, Row, Step
 from serialfix.console.others import GIVE_BACK, Arrival, ConsiderateMachine
 from serialfix.console.sac_restart import RestartMachine
-from serialfix.console.typist import QUICKEST, REPAIRS, Pace, Typist
+from serialfix.console.typist import QUICKEST, REPAIRS, SAC_LINE, Pace, Typist
 from serialfix.console.wire import ChannelSwitch
 from serialfix.errors import (
     ChannelError,
@@ -52,10 +53,6 @@ _SLOWEST_TICK = 0.15
 """Seconds; a longer pause within an echo is no renderer's tick but a hesitation."""
 
 
-async def _nothing(_names: list[str]) -> None:
-    pass
-
-
 def new_nonce(source: random.Random | None = None) -> str:
     """A short name that no other session has, without equal neighbours (slow consoles lose them).
 
@@ -66,6 +63,10 @@ def new_nonce(source: random.Random | None = None) -> str:
     letters, digits = "bcdfghjkmnpqrstvwxz", "23456789"
     first = chooser.choice(letters)
     return first + "".join(chooser.sample(letters.replace(first, "") + digits, 4))
+
+
+async def _nothing(*_about: object) -> None:
+    """What is to be done before Enter is pressed, but for a restart or a new channel."""
 
 
 class Session:
@@ -111,7 +112,7 @@ class Session:
         self._stray = False
         """Whether `cmd` was entered and the connection lost before the channel's name was seen."""
         self.arrival = Arrival()
-        self._before_enter: Callable[[], object] = lambda: None
+        self._before_enter: Callable[[], Awaitable[object]] = _nothing
         self._frames = (f"{nonce}.{n}" for n in count(1) if not _has_pair(str(n)))
         self._pending: asyncio.Task[bytes] | None = None
         self._inside = False
@@ -279,8 +280,8 @@ class Session:
             return False
         return machine.state is cmd.State.LEFT
 
-    async def restart(self, requested: Callable[[], object]) -> bool:
-        """Have SAC restart the system; `requested` is called just before the one Enter.
+    async def restart(self, requested: Callable[[], Awaitable[object]]) -> bool:
+        """Have SAC restart the system; `requested` is awaited just before the one Enter.
 
         Gives whether the system was seen to go down; raises RestartRefused when SAC says that it
         failed.
@@ -291,7 +292,7 @@ class Session:
         try:
             await self._play(machine)
         finally:
-            self._before_enter = lambda: None
+            self._before_enter = _nothing
         return machine.going_down
 
     async def close(self) -> None:
@@ -355,10 +356,15 @@ class Session:
                     at_sac=machine.at_sac,
                     repairs=row.retypes or REPAIRS,
                 )
-                if isinstance(machine, sac.SacMachine) and machine.state is sac.State.LAUNCH:
-                    await self.launching([channel.name for channel in machine.others])
                 self.console.look_afresh()
-                self._before_enter()
+                try:
+                    if isinstance(machine, sac.SacMachine) and machine.state is sac.State.LAUNCH:
+                        await self.launching([channel.name for channel in machine.others])
+                    await self._before_enter()
+                except SerialfixError:  # the word must not wait for somebody else's Enter
+                    with suppress(SerialfixError):
+                        await self._send(BACKSPACE * SAC_LINE)
+                    raise
                 self.entered = True
                 self.logged_on |= masked
                 await self._send(CR)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from serialfix.azure.identity import Azure
 from serialfix.azure.refusals import mapped, reason
+from serialfix.azure.vm import path
 from serialfix.errors import (
     AccessError,
+    AzureRefused,
     RestartError,
     RestartFailed,
     RestartRefused,
@@ -72,9 +75,9 @@ class RestartOperation:
             raise RestartError(f"{what} cannot be followed: {error}", remedy=_LOOK) from error
         except SerialfixError as error:
             body = self._polling.last_answer
-            if isinstance(body, dict) and "status" in body:  # the restart failed, not the question
+            status = str(body.get("status")).lower() if isinstance(body, dict) else ""
+            if status in ("failed", "canceled"):  # the restart failed, not the question
                 why = ": ".join(filter(None, reason(body))) or "Azure does not say why"
-                status = str(body["status"]).lower()
                 raise RestartFailed(f"{what} {status}: {why}", remedy=_FAILED) from error
             raise RestartError(f"{what}: {error}", remedy=f"{error.remedy} {_LOOK}") from error
 
@@ -82,8 +85,8 @@ class RestartOperation:
 async def begin_restart(azure: Azure, ref: VmRef) -> RestartOperation:
     """Ask for the restart, once, and return as soon as Azure accepts it.
 
-    Raises RestartRefused when Azure said no, and RestartError when it gave no clear answer:
-    whether the restart began is then not known.
+    Raises RestartRefused when Azure said no (`again_after` some seconds when it was throttled), and
+    RestartError when it gave no clear answer: whether the restart began is then not known.
     """
     try:
         # A repeated POST could be a second restart: retry_total=0 holds for the POST only.
@@ -93,7 +96,28 @@ async def begin_restart(azure: Azure, ref: VmRef) -> RestartOperation:
         status = getattr(error.__cause__, "status_code", None)
         refused = isinstance(error, AccessError) or (status in range(400, 500) and status != 408)
         kind = RestartRefused if refused else RestartError
-        raise kind(str(error), remedy=f"{error.remedy} {_LOOK}") from error
+        failed = kind(str(error), remedy=f"{error.remedy} {_LOOK}")
+        if isinstance(failed, RestartRefused) and status == HTTPStatus.TOO_MANY_REQUESTS:
+            failed.again_after = _retry_after(error.__cause__, azure.patience.backoff_max)
+        raise failed from error
+
+
+async def reserve_restart(azure: Azure, ref: VmRef) -> None:
+    """Wait until the restart may be asked for within the budget. Raises RestartRefused."""
+    try:
+        await azure.reserve("POST", f"{path(ref)}/restart")
+    except AzureRefused as error:
+        raise RestartRefused(
+            f"{ref.label} was not restarted: {error}", remedy=f"{error.remedy} {_LOOK}"
+        ) from error
+
+
+def _retry_after(error: Any, otherwise: float) -> float:
+    """Azure sends seconds."""
+    try:
+        return max(0.0, float(error.response.headers["Retry-After"]))
+    except (KeyError, ValueError):
+        return otherwise
 
 
 async def resume_restart(azure: Azure, ref: VmRef, continuation_token: str) -> RestartOperation:

@@ -22,7 +22,6 @@ from serialfix.lab.routing import (
     route,
 )
 from serialfix.lab.switches import THROTTLED
-from serialfix.lab.throttle import Limiter
 
 
 if TYPE_CHECKING:
@@ -51,7 +50,6 @@ class Arm:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.limiter = Limiter()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One request: errors become answers, and every answer gets the usual headers."""
@@ -64,6 +62,7 @@ class Arm:
             call = self._find(request)
             action = call.route.action
             self.cloud.calls[action] += 1
+            await self._apply_outage(call)
             self._check_version(call)
             await self._apply_faults(call)
             self._take(call, headers)
@@ -101,7 +100,7 @@ class Arm:
                 continue
             params = {key: unquote(value) for key, value in match.groupdict().items()}
             sub = params.get("sub")
-            if sub is not None and sub.lower() not in map(str.lower, self.cloud.subscriptions):
+            if sub is not None and not self.cloud.has(sub):
                 raise refuse(
                     404, "SubscriptionNotFound", f"The subscription '{sub}' could not be found."
                 )
@@ -148,26 +147,31 @@ class Arm:
                 if name.lower() in (action, "*"):
                     raise Refused(refusal)
 
+    async def _apply_outage(self, call: Call) -> None:
+        """A region that is down answers for none of its VMs."""
+        if (outage := self.cloud.outages.get(call.location)) is not None:
+            await asyncio.sleep(outage.after)
+            raise Refused(outage.answer)
+
     def _take(self, call: Call, headers: dict[str, str]) -> None:
-        reads = call.route.method == "GET"
-        headers[f"x-ms-ratelimit-remaining-subscription-{'reads' if reads else 'writes'}"] = (
-            "249" if reads else "199"
-        )
-        headers[
-            f"x-ms-ratelimit-remaining-subscription-global-{'reads' if reads else 'writes'}"
-        ] = "3749" if reads else "2999"
-        if call.route.bucket is None:
-            return
-        vm = call.found
-        operation = self.cloud.operations.get(call.params.get("operation", "").lower())
-        if operation is not None:
-            vm = operation.vm
-        text, left = self.limiter.take(
-            call.route.bucket, call.params["sub"].lower(), vm.id.lower() if vm else None
-        )
-        headers["x-ms-ratelimit-remaining-resource"] = text
-        if not left and any(faults.enforce_limits for faults in call.faults):
-            raise Refused(replace(THROTTLED, retry_after=15))  # a token grows back in 4 to 15 s
+        """Resource Manager's tokens, then those of the provider that it would hand the call to."""
+        enforce = any(faults.enforce_limits for faults in call.faults)
+        scope = (call.params.get("sub", "").lower(), call.location)
+        kind = {"GET": "reads", "DELETE": "deletes"}.get(call.route.method, "writes")
+        principal = self.cloud.tokens.principal(self.cloud.tokens.bearer(call.request))
+        left, wait = self.cloud.limiter.manager(kind, scope, principal, enforce=enforce)
+        headers |= left
+        if call.route.bucket is not None and not wait:
+            vm = call.found
+            operation = self.cloud.operations.get(call.params.get("operation", "").lower())
+            if operation is not None:
+                vm = operation.vm
+            left, wait = self.cloud.limiter.compute(
+                call.route.bucket, scope, vm.id.lower() if vm else None, enforce=enforce
+            )
+            headers |= left
+        if wait:
+            raise Refused(replace(THROTTLED, retry_after=wait))
 
     def _ids(self, request: web.Request) -> dict[str, str]:
         request_id = str(uuid.uuid4())
@@ -200,7 +204,10 @@ class Arm:
                 },
                 "resourceManager": self.cloud.base_url,
                 "graphAudience": "https://graph.windows.net/",
-                "suffixes": {"storage": "core.windows.net", "keyVaultDns": "vault.azure.net"},
+                "suffixes": {
+                    "storage": "core.windows.net",
+                    "keyVaultDns": self.cloud.vault_suffix,
+                },
             },
             pretty=False,
         )

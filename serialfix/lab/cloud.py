@@ -7,14 +7,14 @@ import secrets
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from serialfix.lab.identity import Tokens
-from serialfix.lab.switches import ArmDelays, ArmFaults, Refusal
-from serialfix.lab.throttle import Quota
+from serialfix.lab.switches import ArmDelays, ArmFaults, Outage, Refusal
+from serialfix.lab.throttle import Limiter, Quota
 from serialfix.lab.vm import LabVm
 
 
@@ -97,6 +97,8 @@ class Cloud:
 
     vms: list[LabVm]
     faults: ArmFaults = field(default_factory=ArmFaults)
+    outages: dict[str, Outage] = field(default_factory=dict)  # by location in lower case
+    limiter: Limiter = field(default_factory=Limiter)
     delays: ArmDelays = field(default_factory=ArmDelays)
     tokens: Tokens = field(default_factory=Tokens)
     page_size: int = 50
@@ -106,6 +108,7 @@ class Cloud:
     calls: Counter[str] = field(default_factory=Counter)  # by action, refused ones too
     seed: int = 0
     base_url: str = ""
+    vault_suffix: str = ""  # what the hosts of Key Vaults end with
     cut: Callable[[LabVm], None] = lambda _: None  # ends the console session of a VM
     operations: dict[str, Operation] = field(default_factory=dict)
     tickets: dict[str, Ticket] = field(default_factory=dict)
@@ -114,11 +117,24 @@ class Cloud:
     throttled: Counter[tuple[ArmFaults, str]] = field(default_factory=Counter)
     rejected: Counter[ArmFaults] = field(default_factory=Counter)
     timers: set[asyncio.TimerHandle] = field(default_factory=set)
+    _indexed: list[LabVm] = field(default_factory=list)
+    _index: dict[tuple[str, ...], list[LabVm]] = field(default_factory=dict)
 
     @property
     def subscriptions(self) -> list[str]:
         """In the order of the VMs."""
         return list(dict.fromkeys(vm.subscription for vm in self.vms))
+
+    def has(self, subscription: str) -> bool:
+        """Whether there is such a subscription."""
+        return bool(self._look((subscription.lower(),)))
+
+    def go_down(self, location: str, outage: Outage | None = None) -> None:
+        """A region is down from now on, until it is taken out of `outages`; sessions are cut."""
+        self.outages[location.lower()] = outage or Outage()
+        for vm in self.vms:
+            if _same(vm.location, location):
+                self.cut(vm)
 
     def resource_groups(self, subscription: str) -> dict[str, str]:
         """Resource group -> location."""
@@ -137,21 +153,33 @@ class Cloud:
             and (resource_group is None or _same(vm.resource_group, resource_group))
         ]
 
-    def find(self, subscription: str, resource_group: str, name: str) -> LabVm | None:
-        """A plain VM."""
-        return _first(
-            vm
-            for vm in self.select(subscription, resource_group)
-            if vm.scale_set is None and _same(vm.name, name)
-        )
+    def find(
+        self, subscription: str, resource_group: str, name: str, *, instance: str | None = None
+    ) -> LabVm | None:
+        """A plain VM, or an instance of the scale set of that name."""
+        found = self._look(_place(subscription, resource_group, name, instance))
+        return found[0] if found else None
 
     def instances(self, subscription: str, resource_group: str, scale_set: str) -> list[LabVm]:
         """The instances of a scale set; none = there is no such scale set."""
-        return [
-            vm
-            for vm in self.select(subscription, resource_group)
-            if vm.scale_set is not None and _same(vm.scale_set, scale_set)
-        ]
+        return self._look(_place(subscription, resource_group, scale_set, "*"))
+
+    def _look(self, place: tuple[str, ...]) -> list[LabVm]:
+        """By the index of all VMs, which costs a call the same with one VM and a thousand.
+
+        Whoever has the list changes it, and the VMs in it, as they like: the lists are compared
+        (by identity, some microseconds for a thousand), and what is found is looked at.
+        """
+        found = self._index.get(place, []) if self._indexed == self.vms else []
+        if found and all(place in _places(vm) for vm in found):
+            return list(found)
+        self._indexed, self._index = list(self.vms), {}
+        for vm in self.vms:
+            for each in _places(vm):
+                here = self._index.setdefault(each, [])
+                if len(each) > 1 or not here:  # of a subscription one VM is enough
+                    here.append(vm)
+        return list(self._index.get(place, ()))
 
     def run(
         self, operation: Operation, seconds: float | None, then: Callable[[], None] | None = None
@@ -189,5 +217,18 @@ def _same(one: str, other: str) -> bool:
     return one.lower() == other.lower()
 
 
-def _first(vms: Iterable[LabVm]) -> LabVm | None:
-    return next(iter(vms), None)
+def _place(subscription: str, group: str, name: str, instance: str | None) -> tuple[str, ...]:
+    return tuple(map(str.lower, (subscription, group, name, "" if instance is None else instance)))
+
+
+def _places(vm: LabVm) -> list[tuple[str, ...]]:
+    """Where a VM is found: as itself, among the instances of its scale set, in its subscription."""
+    within = (vm.subscription, vm.resource_group)
+    if vm.scale_set is None:
+        places = [_place(*within, vm.name, None)]
+    else:
+        places = [
+            _place(*within, vm.scale_set, str(vm.instance_id)),
+            _place(*within, vm.scale_set, "*"),
+        ]
+    return [*places, (vm.subscription.lower(),)]

@@ -197,7 +197,7 @@ async def get_disk(call: Call) -> web.Response:
     """The OS disk of one of the VMs."""
     name, group = call.params["disk"], call.params["rg"]
     for vm in call.cloud.select(call.params["sub"], group):
-        if vm.os_disk.lower() == name.lower():
+        if name.lower().startswith(vm.name.lower()) and vm.os_disk.lower() == name.lower():
             return reply(disk_json(vm))
     raise not_found(f"Microsoft.Compute/disks/{name}", group)
 
@@ -228,7 +228,8 @@ async def put_snapshot(call: Call) -> web.Response:
     properties = body.get("properties", {})
     creation = properties.get("creationData", {})
     source = str(creation.get("sourceResourceId", ""))
-    vm = next((vm for vm in cloud.vms if disk_id(vm).lower() == source.lower()), None)
+    named = (vm for vm in cloud.vms if f"/{vm.name}_".lower() in source.lower())
+    vm = next((vm for vm in named if disk_id(vm).lower() == source.lower()), None)
     if creation.get("createOption") != "Copy" or "location" not in body:
         raise refuse(
             400, "InvalidParameter", "Required parameter 'creationData' is missing (null)."

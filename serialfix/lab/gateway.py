@@ -48,6 +48,8 @@ class Gateway:
         if ticket is None:
             raise web.HTTPNotFound
         vm = ticket.vm
+        if vm.location.lower() in self.cloud.outages:
+            raise web.HTTPServiceUnavailable
         faults = vm.gateway
         socket = web.WebSocketResponse(timeout=1.0, compress=False)
         await socket.prepare(request)
@@ -72,6 +74,8 @@ class Gateway:
         from aiohttp import web
 
         ticket = self._ticket(request)
+        if ticket is not None and ticket.vm.location.lower() in self.cloud.outages:
+            raise web.HTTPServiceUnavailable
         token = self.cloud.tokens.bearer(request)
         if self.cloud.tokens.check(token) is not Verdict.GOOD:
             raise web.HTTPUnauthorized
@@ -146,6 +150,7 @@ class Gateway:
         if vm.count("session", faults) <= faults.unable:
             session.end(UNABLE_TEXT, None)
         else:
+            vm.displaced += vm in self.current
             self.take_over(vm)
             self.current[vm] = session
             vm.active = True

@@ -7,6 +7,7 @@ import json
 import secrets
 import time
 import uuid
+from collections.abc import Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 TENANT = "9b8f4c1e-2f55-4a0b-8c39-7d1b52f0a6e3"
 # any ARM audience is good, for the console too (azure.md §1)
+PRINCIPAL = "5c0f7f0e-6d0c-4f52-9d55-0b8f5f3d2a10"  # the object id of the lab's engineer
 AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
 
 
@@ -42,8 +44,8 @@ class Tokens:
     audiences: set[str] = field(default_factory=lambda: set(AUDIENCES))
     minted: dict[str, tuple[float, str]] = field(default_factory=dict)
 
-    def mint(self, resource: str = AUDIENCES[0]) -> str:
-        """A new token of about 1.5 kB, as long as real ones."""
+    def mint(self, resource: str = AUDIENCES[0], principal: str = PRINCIPAL) -> str:
+        """A new token of about 1.5 kB, as long as real ones, for an object id."""
         now = int(time.time())
         claims = {
             "aud": resource,
@@ -55,7 +57,7 @@ class Tokens:
             "appidacr": "2",
             "idp": f"https://sts.windows.net/{TENANT}/",
             "idtyp": "app",
-            "oid": str(uuid.uuid4()),
+            "oid": principal,
             "rh": secrets.token_urlsafe(60),
             "sub": str(uuid.uuid4()),
             "tid": TENANT,
@@ -68,8 +70,8 @@ class Tokens:
         self.minted[token] = (time.time() + self.lifetime, resource.rstrip("/"))
         return token
 
-    def check(self, token: str) -> Verdict:
-        """Whether ARM and the gateway take it."""
+    def check(self, token: str, audiences: Set[str] | None = None) -> Verdict:
+        """Whether ARM and the gateway take it, or a service with other audiences."""
         if not token:
             return Verdict.MISSING
         if token not in self.minted:
@@ -77,7 +79,13 @@ class Tokens:
         expires, resource = self.minted[token]
         if expires <= time.time():
             return Verdict.EXPIRED
-        return Verdict.GOOD if resource in self.audiences else Verdict.AUDIENCE
+        taken = self.audiences if audiences is None else audiences
+        return Verdict.GOOD if resource in taken else Verdict.AUDIENCE
+
+    def principal(self, token: str) -> str:
+        """Whose token it is: Azure throttles by object id."""
+        claims = token.split(".")[1]
+        return str(json.loads(base64.urlsafe_b64decode(claims + "=="))["oid"])
 
     def expire(self) -> None:
         """All tokens minted so far are too old from now on."""
@@ -109,7 +117,10 @@ class IdentityEndpoint:
             return web.json_response(_error("Unauthorized", "invalid header"), status=401)
         if self.refuses or not resource or not request.query.get("api-version"):
             return web.json_response(_error("invalid_request", "Identity not found"), status=400)
-        token = self.tokens.mint(resource)
+        # a user-assigned identity is another principal
+        client = request.query.get("client_id") or request.query.get("clientid")
+        principal = str(uuid.uuid5(uuid.NAMESPACE_OID, client)) if client else PRINCIPAL
+        token = self.tokens.mint(resource, principal)
         return web.json_response(
             {
                 "access_token": token,

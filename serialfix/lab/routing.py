@@ -58,6 +58,13 @@ class Call:
         return [*([self.found.arm] if self.found else []), self.cloud.faults]
 
     @property
+    def location(self) -> str:
+        """The region that does it; empty for what is done in none of its own."""
+        if self.found is not None:
+            return self.found.location.lower()
+        return self.params.get("region", "").lower()
+
+    @property
     def vm(self) -> LabVm:
         """The VM or instance that the path names. Raises the 404 of ARM."""
         if self.found is not None:
@@ -79,8 +86,9 @@ class Call:
     def _find(self) -> LabVm | None:
         params = self.params
         if "instance" in params:
-            instances = self.cloud.instances(params["sub"], params["rg"], params["ss"])
-            return next((vm for vm in instances if vm.instance_id == params["instance"]), None)
+            return self.cloud.find(
+                params["sub"], params["rg"], params["ss"], instance=params["instance"]
+            )
         if "vm" in params:
             return self.cloud.find(params["sub"], params["rg"], params["vm"])
         return None
@@ -157,10 +165,12 @@ def retry_after(seconds: float) -> str:
 
 def refusal_reply(refusal: Refusal, *, action: str = "", scope: str = "") -> web.Response:
     """An error as ARM words it."""
-    error = {
+    error: dict[str, Any] = {
         "code": refusal.code,
         "message": refusal.message.replace("{action}", action).replace("{scope}", scope),
     }
+    if refusal.inner:
+        error["innererror"] = {"code": refusal.inner}
     response = reply(error if refusal.flat else {"error": error}, refusal.status, pretty=False)
     if refusal.retry_after is not None:
         response.headers["Retry-After"] = retry_after(refusal.retry_after)

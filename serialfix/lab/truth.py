@@ -4,6 +4,8 @@
 "agent_ready": false, "arm": {...}, "gateway": {...}, "guest": {...}, "take_over": true,
 "drop": true, "restart": true}`. `arm`, `gateway` and `guest` change single switches, the others
 stay. `power` is what Azure says; `restart` is what a hypervisor can do, and Azure is not asked.
+
+`POST /lab/regions/LOCATION` with `{"down": true}` takes a region down, and with `false` up again.
 """
 
 from __future__ import annotations
@@ -55,10 +57,21 @@ def truth_routes(cloud: Cloud, gateway: Gateway) -> list[web.RouteDef]:
             raise web.HTTPBadRequest(text=f"{error}\n") from error
         return _reply(vm.truth())
 
+    async def region(request: web.Request) -> web.Response:
+        location, settings = request.match_info["location"], await request.json()
+        if settings not in ({"down": True}, {"down": False}):
+            raise web.HTTPBadRequest(text='known are {"down": true} and {"down": false}\n')
+        if settings["down"]:
+            cloud.go_down(location)
+        else:
+            cloud.outages.pop(location.lower(), None)
+        return _reply({"down": sorted(cloud.outages)})
+
     table: tuple[tuple[str, str, Callable[[web.Request], Awaitable[web.Response]]], ...] = (
         ("GET", "/lab/vms", list_all),
         ("GET", "/lab/vms/{name}", get_one),
         ("POST", "/lab/vms/{name}", switch),
+        ("POST", "/lab/regions/{location}", region),
     )
     return [web.route(method, path, handler) for method, path, handler in table]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -49,6 +49,8 @@ class AzureVm:
             run_id=around.run_id,
             observer=around.progress,
             patience=self._options.patience.azure,
+            budget=self._options.arm_budget,
+            region=self._options.region,
         ) as self._azure:
             yield
 
@@ -119,11 +121,17 @@ class AzureRestarter:
         self._ref = ref
         self._run_id = run_id
 
-    async def begin(self, requested: Callable[[], object]) -> RestartOperation:
+    async def ready(self) -> None:
+        """When it is this run's turn to ask."""
+        from serialfix.azure.restart import reserve_restart
+
+        await reserve_restart(self._azure, self._ref)
+
+    async def begin(self, requested: Callable[[], Awaitable[object]]) -> RestartOperation:
         """Ask for it."""
         from serialfix.azure.restart import begin_restart
 
-        requested()
+        await requested()
         return await begin_restart(self._azure, self._ref)
 
     async def resume(self, token: str) -> RestartOperation:

@@ -126,10 +126,10 @@ def fold(records: Iterable[Record]) -> Standing:
     return now
 
 
-def left_behind(records: Iterable[Record]) -> Standing:
-    """What attempts before this one may have left on the console, and nothing else of them."""
+def left_behind(records: Iterable[Record]) -> dict[str, Any]:
+    """What these runs, one after the other, may have left on the console: fields of a Standing."""
     now = fold(records)
-    return Standing(channel=now.channel, prompt=now.prompt, beside=now.beside, looking=now.looking)
+    return {name: getattr(now, name) for name in ("channel", "prompt", "beside", "looking")}
 
 
 def state(kept: Any) -> Any:

@@ -17,6 +17,7 @@ from serialfix.transport.process import ProcessPatience
 
 
 if TYPE_CHECKING:
+    from serialfix.azure.budget import ArmBudget
     from serialfix.azure.identity import AzurePatience
 
 
@@ -43,6 +44,7 @@ class RunOptions:
     it is no option that a resumed run keeps, because who resumes by hand asks for the console.
     `former_attempts` are the journals of runs before this one at the same VM, one after the other:
     a channel that they had to leave behind is ours.
+    One of many runs on a worker keeps within its `arm_budget`, as one in `region`.
     """
 
     guest: Credentials
@@ -62,6 +64,8 @@ class RunOptions:
     former_attempts: Sequence[Record] = ()
     state_dir: Path | None = None
     patience: RunPatience = field(default_factory=RunPatience)
+    arm_budget: ArmBudget | None = None
+    region: str = ""
 
 
 CONSOLE = ("console", "restart_command", "restart_by")

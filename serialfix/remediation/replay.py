@@ -113,13 +113,16 @@ async def _perform(work: Work, purpose: Purpose, about: Any, *, declined: bool) 
     async def decide(_plan: Plan) -> bool:
         return not declined
 
+    async def requested() -> None:
+        """Its journal was the recorded run's."""
+
     match purpose:
         case Purpose.CHECK:
             await work.check()
         case Purpose.APPLY:
             await work.apply(decide, reclaim=bool(about["reclaim"]))
         case Purpose.RESTART:
-            await work.restart(lambda: None)
+            await work.restart(requested)
         case Purpose.PROVE:
             await work.prove(former_channel=about["former_channel"], reclaim=bool(about["reclaim"]))
 

@@ -152,14 +152,14 @@ class Work:
                 await self._change(plan)
             else:
                 for planned in plan.steps:
-                    self._keep(planned.id, Outcome.OK)
+                    await self._keep(planned.id, Outcome.OK)
             if not self._will_restart(plan):
                 self._observer.phase("prove")
                 await self._prove(values=bool(plan.changes))
                 self._require_proof("without a restart")
 
-    async def restart(self, requested: Callable[[], object]) -> None:
-        """Attach, and have SAC restart the system; `requested` is called just before Enter.
+    async def restart(self, requested: Callable[[], Awaitable[object]]) -> None:
+        """Attach, and have SAC restart the system; `requested` is awaited just before Enter.
 
         Raises RestartRefused when SAC says that it failed. No sign of the restart is no error:
         SAC's screen is not what proves it.
@@ -254,7 +254,7 @@ class Work:
             if self.session.logged_on:
                 raise  # whether the password was taken is not known: no second logon by itself
             self._warn(f"{error}; attaching again")
-            self._journal.append("dropped", error=error.slug)
+            await self._journal.append("dropped", error=error.slug)
             await self.session.connect()
             await self._enter(reclaim=False)
         if self.session.others:
@@ -267,7 +267,7 @@ class Work:
         """Into a shell of our own; a channel that an attempt before this one made is used."""
         if reclaim:
             same = await self.session.rejoin(self._credentials, sure=False)
-            self._journal.append(
+            await self._journal.append(
                 "rejoined", channel=self.session.channel, same=same, prompt=self.session.prompt
             )
         elif self.session.channel is not None:
@@ -277,7 +277,7 @@ class Work:
                 await self.session.open_channel()
             finally:
                 if self.session.channel is not None:
-                    self._journal.append(
+                    await self._journal.append(
                         "channel_opened",
                         channel=self.session.channel,
                         prompt=self.session.prompt,
@@ -289,7 +289,7 @@ class Work:
 
     async def _launching(self, others: list[str]) -> None:
         """Who is killed before the new channel's name is known leaves one that is ours."""
-        self._journal.append("channel_asked", others=others)
+        await self._journal.append("channel_asked", others=others)
 
     async def _make_plan(self) -> Plan:
         self._observer.phase("plan", "reading the present values")
@@ -305,7 +305,7 @@ class Work:
         )
         self.plan = plan
         self.warnings += plan.warnings
-        self._journal.append(
+        await self._journal.append(
             "planned",
             steps=[
                 {
@@ -336,16 +336,18 @@ class Work:
                 )
             except SerialfixError as error:
                 unknown = error.touched is Touched.MAYBE
-                self._keep(
+                await self._keep(
                     step.id, Outcome.UNKNOWN if unknown else Outcome.FAILED, error=str(error)
                 )
                 raise
             took = asyncio.get_running_loop().time() - start
             typed = result.outcome is not Outcome.OK
-            self._keep(step.id, result.outcome, after=result.after, seconds=took if typed else None)
+            await self._keep(
+                step.id, result.outcome, after=result.after, seconds=took if typed else None
+            )
             self._observer.step(number, len(plan.steps), self.steps[step.id])
 
-    def _keep(
+    async def _keep(
         self,
         step_id: str,
         outcome: Outcome,
@@ -363,7 +365,7 @@ class Work:
             after = before
             if step_id in self._earlier and self._earlier[step_id] != after:
                 outcome, before = Outcome.CHANGED, self._earlier[step_id]
-                self._journal.append("step_verified", step=step_id, after=plain(after))
+                await self._journal.append("step_verified", step=step_id, after=plain(after))
         self.steps[step_id] = StepResult(
             id=step_id,
             kind=planned.kind,
@@ -392,7 +394,7 @@ class Work:
         for wish in self._playbook.proofs:
             self.proof.append(await self._proofs.prove(wish))
         for proof in self.proof:
-            self._journal.append("proof", id=proof.id, outcome=proof.outcome, text=proof.text)
+            await self._journal.append("proof", id=proof.id, outcome=proof.outcome, text=proof.text)
             if proof.outcome is Outcome.UNKNOWN:
                 self._warn(f"{proof.id}: {proof.text}")
 
@@ -416,7 +418,7 @@ class Work:
         if left:
             self._warn(f"the console was not left clean: {left}")
         if opened or left:
-            self._journal.append("left", clean=not left)
+            await self._journal.append("left", clean=not left)
 
     def _warn(self, text: str) -> None:
         self.warnings.append(text)

@@ -7,8 +7,19 @@ import pytest
 
 from serialfix.lab.server import Lab
 from serialfix.lab.switches import FORBIDDEN, NO_CONSOLE_PERMISSION, SCOPE_LOCKED, ArmFaults
+from serialfix.lab.throttle import ARM, Limiter
 from serialfix.lab.vm import SUBSCRIPTION, LabVm
-from tests.lab.arm_client import CONNECT, CONNECT_ACTION, RESTART_ACTION, VERSION, VM, Client, error
+from tests.lab.arm_client import (
+    CONNECT,
+    CONNECT_ACTION,
+    GROUP,
+    RESTART_ACTION,
+    VERSION,
+    VM,
+    Client,
+    error,
+)
+from tests.lab.doubles import FakeGuest
 
 
 async def test_sign_in_is_required_and_checked(lab: Lab, arm: Client) -> None:
@@ -116,3 +127,39 @@ async def test_the_limits_of_compute_can_be_enforced(arm: Client, vm: LabVm) -> 
     vm.arm = ArmFaults(enforce_limits=True)
     statuses = [(await arm("POST", VM + "/restart"))[0] for _ in range(13)]
     assert statuses == [202] * 12 + [429]
+
+
+async def test_the_limits_of_the_manager_can_be_enforced(arm: Client, lab: Lab) -> None:
+    lab.cloud.limiter = Limiter(arm={**ARM, "reads": (60, 2)})
+    lab.cloud.faults = ArmFaults(enforce_limits=True)
+    answers = [await arm("GET", VM) for _ in range(4)]
+    assert [status for status, *_ in answers] == [200, 200, 429, 429]
+    name = "x-ms-ratelimit-remaining-subscription-reads"
+    assert [headers[name] for *_, headers in answers] == ["1", "0", "0", "0"]
+    assert [headers.get("Retry-After") for *_, headers in answers] == [None, None, "1", "1"]
+    assert (lab.cloud.limiter.refused, lab.cloud.limiter.early) == (2, 1)
+    # what the manager refused did not reach Compute, which has its own buckets
+    left = [headers.get("x-ms-ratelimit-remaining-resource") for *_, headers in answers]
+    assert left[1] == (
+        "Microsoft.Compute/LowCostGetSubscriptionMaximum;23998,"
+        "Microsoft.Compute/LowCostGetResource;34"
+    )
+    assert left[2] is None
+    assert (await arm("POST", CONNECT))[0] == 200
+    you = lab.cloud.tokens.mint(principal="somebody else")
+    assert (await arm("GET", VM, token=you))[0] == 200
+    lab.vms.append(LabVm(guest=FakeGuest(), name="there", location="eastus"))
+    assert (await arm("GET", lab.vms[1].id))[0] == 200
+
+
+async def test_a_region_that_is_down_answers_for_none_of_its_vms(arm: Client, lab: Lab) -> None:
+    lab.vms.append(LabVm(guest=FakeGuest(), name="there", location="eastus"))
+    operation = (await arm("POST", VM + "/restart"))[2]["Azure-AsyncOperation"]
+    lab.cloud.go_down("WestEurope")
+    for method, path in (("GET", VM), ("POST", CONNECT), ("GET", operation)):
+        status, body, _ = await arm(method, path)
+        assert (status, error(body)) == (503, "ServiceUnavailable")
+    assert (await arm("GET", lab.vms[1].id))[0] == 200
+    assert (await arm("GET", GROUP))[0] == 200
+    del lab.cloud.outages["westeurope"]
+    assert (await arm("GET", VM))[0] == 200

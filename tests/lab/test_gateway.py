@@ -336,3 +336,18 @@ def test_garbage_does_not_stop_text_frames() -> None:
     framer = Framer(GatewayFaults(split=True), random.Random(1))
     frames = list(framer.frames(b"\xff\xfe\x80ab\xe3\x81")) + list(framer.frames(b"x"))
     assert "".join(str(frame) for frame in frames) == "\ufffd\ufffd\ufffdab\ufffdx"
+
+
+async def test_a_region_that_is_down_cuts_its_sessions_and_opens_none(
+    azure: Azure, guest: FakeGuest
+) -> None:
+    socket, url = await azure.open(), await azure.url()
+    await read(socket, BOX.encode())
+    azure.lab.cloud.go_down("westeurope")
+    assert (await closed(socket))[1:] == (None, "")
+    with pytest.raises(InvalidStatus, match="503"):
+        await connect(url, ssl=azure.tls, proxy=None)
+    azure.lab.cloud.outages.clear()
+    again = await azure.open()
+    await read(again, BOX.encode())
+    await again.close()

@@ -129,3 +129,14 @@ async def test_services_are_made_to_fail_and_the_picture_is_told() -> None:
         assert status == 200
         assert vm.guest.faults.services["Dhcp"] == ServiceFault(start_code=1053, until={"Type": 16})
         assert body["snapshot"] == vm.guest.snapshot()
+
+
+async def test_a_region_goes_down_and_up_again(lab: Lab) -> None:
+    assert await call(lab, "POST", "/../regions/WestEurope", {"down": True}) == (
+        200,
+        {"down": ["westeurope"]},
+    )
+    assert "westeurope" in lab.cloud.outages
+    assert (await call(lab, "POST", "/../regions/WestEurope", {"up": True}))[0] == 400
+    assert await call(lab, "POST", "/../regions/westeurope", {"down": False}) == (200, {"down": []})
+    assert lab.cloud.outages == {}

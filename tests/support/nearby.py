@@ -65,6 +65,7 @@ class NearbyAzure(Azure):
                     correlation=None,
                     plain_http=False,
                     observer=self._observer,
+                    allowance=self._allowance,
                 ),
             )
         return self._clients[subscription_id]

@@ -299,8 +299,8 @@ class Rig:
         """Have SAC restart the system."""
         outing = self.work(purpose=Purpose.RESTART, **more)
 
-        def journalled() -> None:
-            outing.journal.append("restart_requested")
+        async def journalled() -> None:
+            await outing.journal.append("restart_requested")
             requested()
 
         return await self.go(outing, outing.work.restart(journalled))
