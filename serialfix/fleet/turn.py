@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -29,6 +29,7 @@ from serialfix.record.journal import Record
 from serialfix.record.storage import UNDO
 from serialfix.remediation import outcomes
 from serialfix.remediation.events import Silence
+from serialfix.remediation.history import fold
 from serialfix.remediation.options import RunOptions, RunPatience
 from serialfix.remediation.run import begin, go_on
 from serialfix.result import run_json
@@ -121,6 +122,7 @@ class Turns:
 
     async def _remediate(self, run: FleetRun, target: Target) -> dict[str, Any]:
         """Begin, or go on; the result as serialfix.run/1."""
+        past = await self._read(lambda c: records(c, target.run_id or ""))
         try:
             login = GuestLogin.parse(
                 username=run.settings.username,
@@ -129,7 +131,7 @@ class Turns:
             )
             guest = await login.resolve(target, environ=self.environ)
         except SerialfixError as error:
-            return _nothing_done(run, target, error)
+            return _not_begun(run, target, past, error)
         options = RunOptions(
             guest=guest,
             environ=self.environ,
@@ -143,7 +145,6 @@ class Turns:
             arm_budget=self.budget,
             region=target.location,
         )
-        past = await self._read(lambda c: records(c, target.run_id or ""))
         if past and run.kind is Kind.CHECK:  # nothing to go on with: looked at from the start
             target, past = await self._anew(target, run.id), []
         observer = _Watcher(lambda phase: self._phase(run.id, target.number, phase))
@@ -157,7 +158,7 @@ class Turns:
         except RecordError:
             raise
         except SerialfixError as error:
-            return _nothing_done(run, target, error)
+            return _not_begun(run, target, past, error)
         if result.error and (kind := _RECORD.get(result.error["slug"])):
             raise kind(result.error["message"])
         return run_json(result)
@@ -234,8 +235,11 @@ class Turns:
         return found
 
 
-def _nothing_done(run: FleetRun, target: Target, error: SerialfixError) -> dict[str, Any]:
-    """The result of a run that could not even begin."""
+def _not_begun(
+    run: FleetRun, target: Target, past: Sequence[Record], error: SerialfixError
+) -> dict[str, Any]:
+    """The result of an attempt that could not even begin: touched is what one before it touched."""
+    error.touched = touched = Touched(fold(past).touched)
     return run_json(
         RunResult(
             run_id=target.run_id or "",
@@ -244,9 +248,9 @@ def _nothing_done(run: FleetRun, target: Target, error: SerialfixError) -> dict[
             playbook=run.playbook,
             playbook_version=run.playbook_version,
             playbook_sha256=run.playbook_sha256,
-            outcome=outcomes.outcome(error, Touched.NO, restart=None, plan=None),
+            outcome=outcomes.outcome(error, touched, restart=None, plan=None),
             exit_code=error.exit_code,
-            touched=Touched.NO,
+            touched=touched,
             error=error.facts(),
         )
     )

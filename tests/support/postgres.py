@@ -79,12 +79,13 @@ def _free_port() -> int:
     raise RuntimeError("no free port for PostgreSQL")
 
 
-def until(happened: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE
+def until(happened: Callable[[], bool], what: str, *, seconds: float = DEADLINE) -> None:
+    """Wait for a condition. Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
     while not happened():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"PostgreSQL: not {what} within {DEADLINE:.0f} s")
-        time.sleep(0.01)
+            raise TimeoutError(f"not {what} within {seconds:.0f} s")
+        time.sleep(0.02)
 
 
 class Postgres:
