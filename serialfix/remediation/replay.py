@@ -118,7 +118,7 @@ async def _perform(work: Work, purpose: Purpose, about: Any, *, declined: bool) 
 
     match purpose:
         case Purpose.CHECK:
-            await work.check()
+            await work.check(reclaim=bool(about["reclaim"]))
         case Purpose.APPLY:
             await work.apply(decide, reclaim=bool(about["reclaim"]))
         case Purpose.RESTART:

@@ -282,10 +282,11 @@ class _Run:
             return  # all was verified before the restart was asked for
         purpose = Purpose.CHECK if self._options.check else Purpose.APPLY
         work = self._work = self._session(purpose)
+        reclaim = self._left_open(purpose) is not None
         if self._options.check:
-            await work.check()
+            await work.check(reclaim=reclaim)
         else:
-            await work.apply(self._decide, reclaim=self._left_open(purpose) is not None)
+            await work.apply(self._decide, reclaim=reclaim)
 
     async def _decide(self, plan: Plan) -> bool:
         """Everything that must be settled before the first change."""

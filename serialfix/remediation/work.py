@@ -125,10 +125,10 @@ class Work:
 
     # --- purposes -------------------------------------------------------------------------------
 
-    async def check(self) -> None:
-        """Attach, read, plan, leave."""
+    async def check(self, *, reclaim: bool = False) -> None:
+        """Attach, read, plan, leave. `reclaim` goes back to the channel of a former process."""
         async with self._session_end():
-            await self._attach()
+            await self._attach(reclaim=reclaim)
             await self._make_plan()
 
     async def apply(
@@ -136,8 +136,8 @@ class Work:
     ) -> None:
         """Attach, read, plan, change what `decide` agrees to, leave.
 
-        Where nothing will restart, the proof is made at once. `reclaim` goes back to the channel
-        of a former process. Raises UsageError when the plan is declined.
+        Where nothing will restart, the proof is made at once. `reclaim` as in `check`. Raises
+        UsageError when the plan is declined.
         """
         async with self._session_end():
             await self._attach(reclaim=reclaim)

@@ -326,9 +326,18 @@ def test_a_refusal_is_replayed(tmp_path: Path) -> None:
 
 
 def killed_at_key(
-    folder: Path, key: int, *, after: Sequence[str] = (), again: bool = False
+    folder: Path,
+    key: int,
+    *,
+    after: Sequence[str] = (),
+    again: bool = False,
+    restarts: bool = False,
+    **more: Any,
 ) -> tuple[RunResult, World]:
-    """A run that is killed at its n-th key, and `resume`; with `again` a new run instead of it."""
+    """A run that is killed at its n-th key, and `resume`; with `again` a new run instead of it.
+    In between the guest `restarts`, and somebody types `after`.
+    """
+    more = {"refuse_foreign": True, "restart": False, **more}
 
     async def play() -> tuple[RunResult, World]:
         world = World(folder, mishaps=(Mishap("a kill", kill, "key", key),))
@@ -336,14 +345,16 @@ def killed_at_key(
         await world.boot()
         playbook = parse_playbook(dump_playbook(ONE))
         with contextlib.suppress(Killed):
-            await world.run(playbook, refuse_foreign=True, restart=False)
+            await world.run(playbook, **more)
         world.mishaps = ()
+        if restarts:
+            world.guest.reset()
         await asyncio.sleep(60.0)
         await somebody(world.guest, after)
         if not again:
-            return await world.resume(refuse_foreign=True), world
+            return await world.resume(**more), world
         former = Journal.read(world.journal)
-        return await world.run(playbook, refuse_foreign=True, former_attempts=former), world
+        return await world.run(playbook, former_attempts=former, **more), world
 
     return run_virtual(play())
 
@@ -360,6 +371,22 @@ def test_a_run_that_was_killed_is_not_taken_for_somebody(
     result, world = killed_at_key(tmp_path, key, again=again)
     assert (result.exit_code, result.outcome) == (0, "changed"), result.error
     assert len(world.guest.channels) <= 1
+
+
+@pytest.mark.parametrize("key", [111, 200])
+def test_a_check_that_was_killed_is_made_again_in_its_channel(tmp_path: Path, key: int) -> None:
+    """A check is never resumed; the channel of a killed one shows an administrator's prompt."""
+    result, world = killed_at_key(tmp_path, key, again=True, check=True)
+    assert (result.exit_code, result.outcome) == (0, "would_change"), result.error
+    assert world.guest.channels == ["Cmd0001"] * (key == 111)
+
+
+def test_a_name_of_ours_that_somebody_has_since_a_restart_is_left_alone(tmp_path: Path) -> None:
+    result, world = killed_at_key(
+        tmp_path, 200, again=True, check=True, restarts=True, after=WORKING["at a prompt"][1]
+    )
+    assert (result.exit_code, result.outcome) == (0, "would_change"), result.error
+    assert world.guest.channels == ["Cmd0001"]
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["resumed", "tried again"])
