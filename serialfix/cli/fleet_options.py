@@ -151,7 +151,8 @@ class GuestOptions:
         str,
         o.option(
             "--credential",
-            help="Where each VM's password is: env, keyvault:VAULT/{vm}-admin, command:…, keyring:…",
+            help="Where each VM's password comes from: env[:NAME], keyvault:VAULT/{vm}-admin,"
+            " command:PROGRAM {vm}, keyring:SERVICE.",
         ),
     ] = "env"
     take_over: Annotated[

@@ -123,16 +123,19 @@ def watch(
 
 def status(*, fleet: FleetId, where: DatabaseOptions, output: o.Output = OutputFormat.TABLE) -> int:
     """How a fleet run stands now."""
+    from serialfix.fleet.pace import Pace, eta
     from serialfix.fleet.result import status_json
-    from serialfix.fleet.screen import Screen
+    from serialfix.fleet.screen import status_view
     from serialfix.report import machine, tables
 
     with _desk(where) as desk:
-        standing = desk.standing(desk.find(fleet).id)
+        found = desk.find(fleet).id
+        standing, pace = desk.standing(found), Pace.of(desk.targets(found))
+    left = eta(standing, pace)
     if output is OutputFormat.TABLE:
-        tables.console(sys.stdout).print(Screen(standing, eta=None))
+        tables.console(sys.stdout).print(status_view(standing, left))
     else:
-        machine.write(data := status_json(standing), output, rows=[data])
+        machine.write(data := status_json(standing, left), output, rows=[data])
     return 0
 
 
@@ -391,7 +394,7 @@ def _show_vm(
 
 def _change(where: DatabaseOptions, fleet: str, change: Callable[[Desk, str], FleetRun]) -> int:
     from serialfix.fleet.background import Background
-    from serialfix.fleet.screen import Screen
+    from serialfix.fleet.screen import status_view
     from serialfix.fleet.standing import State
     from serialfix.report import tables
 
@@ -399,7 +402,7 @@ def _change(where: DatabaseOptions, fleet: str, change: Callable[[Desk, str], Fl
         run = change(desk, fleet)
         if run.state is not State.ENDED:
             Background(desk.database, where.folder, os.environ).ensure()
-        tables.console(sys.stderr).print(Screen(desk.standing(run.id), eta=None))
+        tables.console(sys.stderr).print(status_view(desk.standing(run.id)))
     return 0
 
 

@@ -35,13 +35,17 @@ class Trouble:
 
     @property
     def message(self) -> str:
-        """What most of them said, or the first."""
-        return self._most("message")
+        """What most of them say, or the first; and how many do where others say something else."""
+        said = self._said("message")
+        if not said:
+            return ""
+        ((text, number),) = said.most_common(1)
+        return text if len(said) == 1 else f"{text} ({number} of {len(self.targets)} say so)"
 
     @property
     def remedy(self) -> str:
         """What now, by most of them."""
-        return self._most("remedy")
+        return next((text for text, _ in self._said("remedy").most_common(1)), "")
 
     def __str__(self) -> str:
         outcomes = ", ".join(self.outcomes)
@@ -52,9 +56,8 @@ class Trouble:
         many = f"all {vms(number)}" if number == self.of > 1 else vms(number)
         return f"{many} in {self.location}: {what}"
 
-    def _most(self, name: str) -> str:
-        said = Counter(text for each in self.targets if (text := (each.error or {}).get(name)))
-        return said.most_common(1)[0][0] if said else ""
+    def _said(self, name: str) -> Counter[str]:
+        return Counter(text for each in self.targets if (text := (each.error or {}).get(name)))
 
 
 def troubles(targets: Iterable[Target]) -> tuple[Trouble, ...]:
@@ -118,6 +121,11 @@ def next_steps(run: FleetRun, outcomes: Counter[Outcome]) -> Iterator[str]:
         yield f"serialfix fleet retry {run.id} --only {','.join(again)}"
     if outcomes[Outcome.CHANGED] and run.kind is not Kind.CHECK:
         yield f"serialfix fleet undo {run.id}"
+
+
+def evidence(run: FleetRun) -> str:
+    """How to get at all that is known of one VM."""
+    return f"serialfix fleet show {run.id} --vm NAME --evidence FILE"
 
 
 def vms(number: int) -> str:

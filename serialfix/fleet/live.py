@@ -201,8 +201,7 @@ class JsonLines:
     def update(self, standing: Standing) -> None:
         """Write the standing, unless only time has passed."""
         self._pace = self._pace.after(standing)
-        left = eta(standing, self._pace)
-        status = status_json(standing, left.seconds if left and left.wave is None else None)
+        status = status_json(standing, eta(standing, self._pace))
         lasting = {name: value for name, value in status.items() if name not in ("at", "eta_s")}
         if lasting != self._said:
             self._said = lasting
@@ -248,6 +247,6 @@ def _in_a_line(standing: Standing) -> str:
     if run.state is not State.ENDED:
         if not standing.workers:
             parts.append("no worker is alive")
-        if standing.waiting_for:
-            parts.append(f"waits for {standing.waiting_for}")
+        if standing.waiting_for and any(wave.waiting for wave in standing.waves):
+            parts.append(f"waiting: {standing.waiting_for}")
     return "; ".join(parts) + "."

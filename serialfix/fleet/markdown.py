@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from serialfix.fleet.findings import drift, next_steps, slug, troubles, vms
+from serialfix.fleet.findings import drift, evidence, next_steps, slug, troubles, vms
 from serialfix.fleet.result import WELL, Results, exit_code, iso, seconds_between
 from serialfix.fleet.screen import STATES, what
-from serialfix.fleet.standing import Standing, Target
+from serialfix.fleet.standing import Kind, Standing, Target
 from serialfix.fleet.tables import label
 from serialfix.model import Outcome
 from serialfix.report.markdown import code, table
@@ -23,8 +23,6 @@ def markdown(
     standing: Standing,
     targets: Sequence[Target],
     results: Results | None = None,
-    *,
-    evidence: str = "",
 ) -> str:
     """For a ticket: how it ended, what went wrong where and why, the VMs, what is next."""
     parts = [
@@ -35,17 +33,21 @@ def markdown(
         _not_well(standing, targets),
         _drift(standing, targets, results or {}),
         _skipped(standing),
-        _next(standing, evidence),
+        _next(standing),
     ]
     return "\n\n".join("\n".join(part) for lines in parts if (part := list(lines))) + "\n"
 
 
 def _head(standing: Standing) -> Iterator[str]:
     run, outcomes = standing.run, standing.outcomes
-    well = sum(outcomes[each] for each in WELL)
     yield f"# serialfix: {code(run.id)}: {STATES[run.state]}"
     yield ""
-    yield f"{code(what(run))}: {well} of {vms(run.total)} are well."
+    if run.kind is Kind.CHECK:
+        ok, differ = outcomes[Outcome.OK], outcomes[Outcome.WOULD_CHANGE]
+        told = f"{ok} of {vms(run.total)} are as wanted, {differ} would change."
+    else:
+        told = f"{sum(outcomes[each] for each in WELL)} of {vms(run.total)} are well."
+    yield f"{code(what(run))}: {told}"
     if run.why:
         yield ""
         yield f"Stopped: {code(run.why)}"
@@ -166,12 +168,12 @@ def _more(standing: Standing, number: int) -> Iterator[str]:
         yield f"and {number - ROWS} more: {code(command)}"
 
 
-def _next(standing: Standing, evidence: str) -> Iterator[str]:
+def _next(standing: Standing) -> Iterator[str]:
     run = standing.run
     commands = list(next_steps(run, standing.outcomes)) if run.ended else []
-    if commands or evidence:
+    if standing.outcomes:
+        commands.append(evidence(run))
+    if commands:
         yield "## Next"
         yield ""
         yield from (f"- {code(each)}" for each in commands)
-        if evidence:
-            yield f"- evidence: {code(evidence)}"

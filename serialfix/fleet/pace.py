@@ -100,6 +100,13 @@ def eta(standing: Standing, pace: Pace) -> Eta | None:
     return Eta(seconds, stop) if seconds else None
 
 
+def awaits_approval(standing: Standing) -> bool:
+    """Whether all waves before the approval have ended, and it is for somebody to approve."""
+    stop = approval_ahead(standing.run, len(standing.waves))
+    before = [wave for wave in standing.waves if stop is not None and wave.number <= stop]
+    return bool(before) and all(wave.ended for wave in before)
+
+
 def approval_ahead(run: FleetRun, waves: int) -> int | None:
     """The wave after which somebody must approve before the run goes on."""
     after = run.policy.approve_after

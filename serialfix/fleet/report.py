@@ -34,7 +34,6 @@ def write(
     output: FleetReportFormat,
     *,
     results: Results | None = None,
-    evidence: str = "",
     stream: TextIO | None = None,
 ) -> None:
     """Write the report to stdout in one of its formats."""
@@ -43,14 +42,14 @@ def write(
     out = stream or sys.stdout
     match output:
         case FleetReportFormat.TABLE:
-            view = show_view(standing, targets, results=results, evidence=evidence, everybody=True)
+            view = show_view(standing, targets, results=results, everybody=True)
             tables.console(out).print(view, crop=False)
         case FleetReportFormat.CSV:
             out.write(csv_text(standing, targets, results))
         case FleetReportFormat.JUNIT:
             out.write(junit_text(standing, targets))
         case FleetReportFormat.MARKDOWN:
-            out.write(markdown(standing, targets, results, evidence=evidence))
+            out.write(markdown(standing, targets, results))
         case _:
             data = fleet_json(standing, targets, results)
             machine.write(data, OutputFormat(output), rows=data["targets"], stream=out)

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import serialfix
+from serialfix.fleet import decide
 from serialfix.fleet.budget import ERRORS
+from serialfix.fleet.pace import Eta
 from serialfix.fleet.standing import FleetRun, Standing, State, Target, WaveStanding
 from serialfix.model import Outcome
 from serialfix.result import plain
@@ -23,11 +25,7 @@ Results = Mapping[int, Mapping[str, Any]]
 
 def exit_code(run: FleetRun, outcomes: Mapping[Outcome, int]) -> int | None:
     """0 all is well, 9 something is not, 10 the error budget stopped it; None before the end."""
-    if run.state is not State.ENDED:
-        return None
-    if run.over_budget:
-        return 10
-    return 0 if sum(outcomes.get(each, 0) for each in WELL) == run.total else 9
+    return decide.exit_code(run, outcomes) if run.state is State.ENDED else None
 
 
 def fleet_json(
@@ -59,8 +57,11 @@ def fleet_json(
     return done
 
 
-def status_json(standing: Standing, eta_s: float | None = None) -> dict[str, Any]:
-    """How a fleet run stands at one moment, as `serialfix.fleet-status/1`."""
+def status_json(standing: Standing, left: Eta | None = None) -> dict[str, Any]:
+    """How a fleet run stands at one moment, as `serialfix.fleet-status/1`.
+
+    The time to an approval is not the time to the end, which nobody knows then.
+    """
     run = standing.run
     done: dict[str, Any] = plain(
         {
@@ -70,7 +71,7 @@ def status_json(standing: Standing, eta_s: float | None = None) -> dict[str, Any
             "approved": run.approved,
             "waiting_for": standing.waiting_for,
             "workers": standing.workers,
-            "eta_s": eta_s if eta_s is None else round(eta_s),
+            "eta_s": None if left is None or left.wave is not None else round(left.seconds),
             "errors_allowed": run.errors_allowed,
             "errors_so_far": sum(standing.outcomes[each] for each in ERRORS),
             "waves": [_wave(wave) for wave in standing.waves],

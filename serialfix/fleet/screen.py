@@ -10,7 +10,7 @@ from rich.text import Text
 
 from serialfix.fleet.budget import ERRORS
 from serialfix.fleet.findings import slug, vms
-from serialfix.fleet.pace import Eta
+from serialfix.fleet.pace import Eta, awaits_approval
 from serialfix.fleet.result import WELL
 from serialfix.fleet.standing import FleetRun, Kind, Standing, State, Target, WaveStanding
 from serialfix.fleet.view import duration
@@ -76,6 +76,11 @@ class Screen:
         return rows
 
 
+def status_view(standing: Standing, eta: Eta | None = None) -> Screen:
+    """The screen, to be printed once."""
+    return Screen(standing, eta, rows=ROWS)
+
+
 def head(standing: Standing, eta: Eta | None) -> Iterator[Text]:
     """What it is, how it stands, what it waits for, and for how long still."""
     run = standing.run
@@ -94,8 +99,11 @@ def head(standing: Standing, eta: Eta | None) -> Iterator[Text]:
         return
     if not standing.workers:
         yield Text("No worker is alive; `serialfix fleet worker` goes on.", style="bold red")
-    if standing.waiting_for:
-        yield Text(f"Waits for {printable(standing.waiting_for)}.", style="yellow")
+    if standing.waiting_for and any(wave.waiting for wave in standing.waves):
+        style = "" if _running(standing) else "yellow"
+        yield Text(f"Waiting: {printable(standing.waiting_for)}.", style=style)
+    if run.state is State.PAUSED or (run.state is State.RUNNING and awaits_approval(standing)):
+        yield Text(f"To go on: serialfix fleet resume {printable(run.id)}")
     if eta is not None:
         yield Text(eta_words(run, eta))
 

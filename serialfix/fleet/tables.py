@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from serialfix.fleet.findings import Drift, Trouble, drift, few, next_steps, slug, troubles, vms
+from serialfix.fleet.findings import Drift, Trouble, drift, evidence, few, next_steps, troubles, vms
 from serialfix.fleet.pace import Eta
 from serialfix.fleet.result import WELL, Results
-from serialfix.fleet.screen import head, outcome_words, totals, what
+from serialfix.fleet.screen import error_words, head, outcome_words, totals, what
 from serialfix.fleet.standing import FleetRun, Standing, State, Target
-from serialfix.fleet.view import REASONS, duration
-from serialfix.model import VmRef
+from serialfix.fleet.view import REASONS
+from serialfix.model import Outcome, VmRef
 from serialfix.printable import printable
-from serialfix.report.tables import grid, outcome_text
+from serialfix.report.tables import grid
 
 
 FIRST = 3
@@ -35,7 +35,6 @@ def show_view(
     *,
     eta: Eta | None = None,
     results: Results | None = None,
-    evidence: str = "",
     everybody: bool = False,
 ) -> RenderableType:
     """A run in full: waves, what went wrong and why, what differs, what is next, where it all is.
@@ -57,12 +56,12 @@ def show_view(
     if found and (many or everybody):
         parts.append(Text())
     if everybody and found:
-        parts += [_not_well(targets), Text()]
+        parts += [*_not_well(targets), Text()]
     if (differs := drift(run, targets, results or {})) is not None:
         parts += [*_drift(run, differs, everybody=everybody), Text()]
     if run.skipped:
         parts += [grid(("skipped", "VMs", "first"), _skipped(run)), Text()]
-    parts += _closing(standing, evidence)
+    parts += _closing(standing)
     return Group(*parts)
 
 
@@ -74,6 +73,8 @@ def _in_short(standing: Standing) -> Iterator[RenderableType]:
     )
     ended = "all" if outcomes.total() == run.total else f"{outcomes.total()} of {run.total}"
     told = Text(f"{what(run)} on {vms(run.total)}: {ended} ended", overflow="fold")
+    if differ := outcomes[Outcome.WOULD_CHANGE]:
+        told.append(f", {differ} would change", "yellow")
     if bad:
         told.append(f", {bad} not well", "red")
     yield _indented(told)
@@ -111,25 +112,12 @@ def _indented(text: str | Text) -> RenderableType:
     return Padding(words, (0, 0, 0, 2), expand=False)
 
 
-def _not_well(targets: Sequence[Target]) -> RenderableType:
-    return grid(
-        ("VM", "resource group", "region", "outcome", "why"),
-        (
-            (
-                each.name,
-                each.resource_group,
-                each.location,
-                outcome_text(each.outcome),
-                printable(": ".join(filter(None, (slug(each), _message(each))))),
-            )
-            for each in targets
-            if each.outcome is not None and each.outcome not in WELL
-        ),
-    )
-
-
-def _message(target: Target) -> str:
-    return (target.error or {}).get("message", "")
+def _not_well(targets: Sequence[Target]) -> Iterator[RenderableType]:
+    """A line each, that folds between words: the reason has no room in a table."""
+    for each in targets:
+        if each.outcome is not None and each.outcome not in WELL:
+            line = Text(f"{printable(each.resource_group)}/", overflow="fold")
+            yield line.append_text(error_words(each))
 
 
 def _drift(run: FleetRun, found: Drift, *, everybody: bool) -> Iterator[RenderableType]:
@@ -185,20 +173,21 @@ def _minute(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
-def _closing(standing: Standing, evidence: str) -> Iterator[RenderableType]:
+def _closing(standing: Standing) -> Iterator[RenderableType]:
     run = standing.run
     facts = {
         "by": f"{run.user}, {_minute(run.created)} UTC",
         "schedule": run.schedule,
-        "took": run.ended and duration((run.ended - run.created).total_seconds()),
-        "evidence": evidence,
     }
     for name, value in facts.items():
         if value:
-            path = name == "evidence"
-            yield Text(f"{name:<10} {printable(value)}", overflow="ignore" if path else "fold")
-    commands = list(next_steps(run, standing.outcomes)) if run.state is State.ENDED else []
-    if commands:
-        yield Text("next")
-    for command in commands:  # on lines of their own: there to be copied
-        yield _indented(printable(command))
+            yield Text(f"{name:<10} {printable(value)}", overflow="fold")
+    ended = run.state is State.ENDED
+    for title, commands in {
+        "next": list(next_steps(run, standing.outcomes)) if ended else [],
+        "one VM, and its evidence": [evidence(run)] if standing.outcomes else [],
+    }.items():
+        if commands:
+            yield Text(title)
+        for command in commands:  # on lines of their own: they are there to be copied
+            yield _indented(printable(command))

@@ -35,6 +35,13 @@ def test_a_storm_in_a_region_is_one_line() -> None:
     assert found[0].remedy.startswith("Try again")
 
 
+def test_what_most_say_is_told_and_that_others_say_something_else() -> None:
+    vms = in_("x", waiting(10))
+    other = ended(vms[0], Outcome.UNREACHABLE, message="no route")
+    (found,) = troubles([other, *(ended(each, Outcome.UNREACHABLE) for each in vms[1:])])
+    assert found.message == "Azure answered 429 Too Many Requests for 10 min (9 of 10 say so)"
+
+
 def test_what_was_never_started_has_no_place_and_comes_last() -> None:
     vms = waiting(30)
     targets = [ended(each, Outcome.NOT_STARTED) for each in vms[:29]]

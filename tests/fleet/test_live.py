@@ -185,7 +185,7 @@ def test_plain_lines_only_when_something_changed_and_not_too_often() -> None:
     one = [ended(vms[0], Outcome.CHANGED), *vms[1:]]
     wave = "running, wave 2 of 3: 1 of 40 ended; 1 changed; 39 waiting"
     assert lines.update(one, EVERY) == [f"{wave}."]
-    told = f"{wave}; waits for approval of wave 1."
+    told = f"{wave}; waiting: approval of wave 1."
     assert lines.update(one, EVERY / 2, waiting_for="approval of wave 1") == []
     assert lines.update(one, EVERY / 2, waiting_for="approval of wave 1") == [told]
     assert lines.update(one, EVERY, workers=0) == [f"{wave}; no worker is alive."]

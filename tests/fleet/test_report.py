@@ -155,7 +155,8 @@ def test_junit_has_a_suite_for_each_wave_and_a_case_for_each_vm() -> None:
     ],
 )
 def test_junit_means_what_it_means_for_one_run(outcome: Outcome, element: str) -> None:
-    run = over(fleet_run(1), why="cancelled by ada")
+    kind = Kind.CHECK if outcome is Outcome.WOULD_CHANGE else Kind.RUN
+    run = over(fleet_run(1), why="cancelled by ada", kind=kind)
     first, *rest = suites(run, [ended(waiting(1)[0], outcome)])
     (case,) = first
     assert verdict(case) == element
@@ -206,7 +207,7 @@ def test_markdown_says_which_where_and_why() -> None:
         *(ended(each, Outcome.CHANGED) for each in vms[300:]),
     ]
     run = over(fleet_run(400), why="300 of 400 targets went wrong, 20 may", over_budget=True)
-    text = markdown(standing_of(run, targets), targets, evidence="/s/fleet/r")
+    text = markdown(standing_of(run, targets), targets)
     for part in (
         f"# serialfix: `{run.id}`: ended",
         "`rdp-reset 1.0`: 100 of 400 VMs are well.",
@@ -216,7 +217,7 @@ def test_markdown_says_which_where_and_why() -> None:
         "`Azure answered 429 Too Many Requests for 10 min`",
         f"and {300 - ROWS} more: `serialfix fleet report {run.id} -o csv`",
         f"- `serialfix fleet retry {run.id} --only unreachable`",
-        "- evidence: `/s/fleet/r`",
+        f"- `serialfix fleet show {run.id} --vm NAME --evidence FILE`",
     ):
         assert part in text.splitlines()
     html = parsed(text)
@@ -228,6 +229,7 @@ def test_markdown_tells_the_drift_and_what_was_skipped() -> None:
     run, targets, results = check_of(ROWS + 3)
     run = replace(run, skipped=({"id": "x", "reason": "linux", "text": "it is Linux"},))
     text = markdown(standing_of(run, targets), targets, results)
+    assert f"`check of rdp-reset 1.0`: 0 of {ROWS + 3} VMs are as wanted, {ROWS + 3} would" in text
     assert f"{ROWS + 3} of {ROWS + 3} VMs differ from the playbook." in text
     assert f"| `a-step` | {ROWS + 3} |" in text
     assert "| `web-0001` | `rg1` | 1 | `a-step` |" in text
@@ -240,7 +242,7 @@ def test_nothing_a_guest_says_is_markup(hostile: str) -> None:
     bad = ended(waiting(1)[0], Outcome.FAILED, message=hostile, slug=hostile, remedy=hostile)
     bad = replace(bad, name=hostile, resource_group=hostile, location=hostile)
     run = over(fleet_run(1), why=hostile, playbook=hostile, user=hostile)
-    text = markdown(standing_of(run, [bad]), [bad], evidence=hostile)
+    text = markdown(standing_of(run, [bad]), [bad])
     assert all(char.isprintable() or char == "\n" for char in text)
     html = parsed(text)
     for tag in ("<b>", "<img", "<a ", "<h1>z", "<em>"):
@@ -253,7 +255,7 @@ def test_every_format_is_written(output: FleetReportFormat) -> None:
     targets = at_its_end(40)
     standing = standing_of(over(fleet_run(40)), targets)
     stream = io.StringIO()
-    write(standing, targets, output, evidence="/s/fleet/r", stream=stream)
+    write(standing, targets, output, stream=stream)
     text = stream.getvalue()
     match output:
         case FleetReportFormat.NONE:

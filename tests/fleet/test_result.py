@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from serialfix.fleet.pace import Eta
 from serialfix.fleet.policy import Policy
 from serialfix.fleet.result import (
     counts,
@@ -51,7 +52,7 @@ def test_every_run_fits_the_shipped_schemas(total: int) -> None:
         standing = standing_of(here, targets)
         for name, data in (
             ("fleet-1", fleet_json(standing, targets)),
-            ("fleet-status-1", status_json(standing, 12.3)),
+            ("fleet-status-1", status_json(standing, Eta(12.3))),
         ):
             assert valid(name, data)
             assert not valid(name, {**data, "more": 1})
@@ -90,6 +91,8 @@ def test_the_status_counts() -> None:
     assert (data["counts"]["waiting"], data["counts"]["unreachable"]) == (26, 4)
     assert [wave["total"] for wave in data["waves"]] == [1, 3, 26]
     assert [each["number"] for each in data["errors"]] == [4, 3, 2, 1]
+    assert status_json(standing_of(fleet_run(30), targets), Eta(12.6))["eta_s"] == 13
+    assert status_json(standing_of(fleet_run(30), targets), Eta(12.6, 1))["eta_s"] is None
     assert data["waiting_for"] == "approval of wave 1"
     assert set(counts(())) == {"waiting", "running", *Outcome}
 

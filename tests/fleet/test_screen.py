@@ -12,7 +12,7 @@ from rich.console import Console
 
 from serialfix.fleet.pace import Eta
 from serialfix.fleet.policy import Policy
-from serialfix.fleet.screen import Screen, error_words
+from serialfix.fleet.screen import ROWS, Screen, error_words, status_view
 from serialfix.fleet.standing import Kind, Standing, State, WaveStanding
 from serialfix.model import Outcome
 from tests.fleet.standings import (
@@ -104,7 +104,8 @@ def test_what_it_waits_for_and_that_nobody_works_is_said() -> None:
     text = "\n".join(drawn(standing_of(run, waiting(40), workers=0, waiting_for="approval")))
     assert "paused, nothing is started" in text
     assert "No worker is alive; `serialfix fleet worker` goes on." in text
-    assert "Waits for approval." in text
+    assert "Waiting: approval." in text
+    assert f"To go on: serialfix fleet resume {run.id}" in text
     stopping = replace(run, state=State.STOPPING, why="6 of 100 targets went wrong, 5 may")
     text = "\n".join(drawn(standing_of(stopping, waiting(40))))
     assert "stopping, what runs is let to its end" in text
@@ -113,6 +114,25 @@ def test_what_it_waits_for_and_that_nobody_works_is_said() -> None:
     rows = drawn(standing_of(done, at_its_end(40), workers=0, waiting_for="x"))
     assert rows[1] == "undo of r0 (rdp-reset 1.0) on 40 VMs, 40 at once, 20 min"
     assert "worker" not in "\n".join(rows)
+
+
+def test_that_nothing_waits_any_more_is_no_news() -> None:
+    told = "wave 1: 1 VM runs, nothing of it waits any more"
+    alone, two = [running(waiting(1)[0])], [running(waiting(2)[0]), waiting(2)[1]]
+    assert not any(
+        "Waiting" in row for row in drawn(standing_of(fleet_run(1), alone, waiting_for=told))
+    )
+    assert f"Waiting: {told}." in drawn(standing_of(fleet_run(2), two, waiting_for=told))
+
+
+def test_the_way_past_an_approval_is_said_when_it_is_due() -> None:
+    run = fleet_run(3, policy=Policy(waves="1,rest", approve_after=1))
+    vms, words = waiting(3, run.policy), f"To go on: serialfix fleet resume {run.id}"
+    due = standing_of(run, [ended(vms[0], Outcome.CHANGED), *vms[1:]], waiting_for="approval")
+    assert words in drawn(due)
+    assert words not in drawn(replace(due, run=replace(run, approved=1)))
+    assert words not in drawn(replace(due, run=replace(run, state=State.STOPPING)))
+    assert words not in drawn(standing_of(run, [running(vms[0]), *vms[1:]]))
 
 
 def test_of_many_waves_those_around_the_one_under_way_are_shown() -> None:
@@ -159,6 +179,13 @@ def test_an_estimate_says_what_it_hangs_on() -> None:
     assert "About 10 min to go, if the window stays open." in drawn(standing, Eta(600))
     approval = standing_of(fleet_run(40), under_way(40))
     assert "About 40 s to the approval after wave 2." in drawn(approval, Eta(40, 2))
+
+
+def test_the_status_leaves_room_for_the_command_and_the_prompt() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, height=50)
+    console.print(status_view(standing_of(fleet_run(10_000), under_way(10_000)), Eta(60)))
+    assert 18 < len(stream.getvalue().splitlines()) <= ROWS == 24 - 2
 
 
 def test_a_reason_is_whole_unless_there_is_a_width() -> None:
