@@ -16,6 +16,7 @@ import pytest
 from serialfix.azure.budget import ArmBudget
 from serialfix.azure.identity import Azure, AzurePatience
 from serialfix.azure.limits import LIMITS, Limit
+from serialfix.azure.restart import begin_restart, reserve_restart
 from serialfix.azure.serialport import connect
 from serialfix.azure.vm import preflight
 from serialfix.errors import AzureRefused, AzureUnreachable, SerialfixError
@@ -213,6 +214,24 @@ def test_a_retry_that_names_no_time_is_one_of_a_few() -> None:
             runs = await together(begin(azure, cloud.vms[0]))
         assert "429" in str(runs.errors[0])
         assert 1 < cloud.calls[CONNECT] <= AzurePatience().retries + 1
+
+    play(1, script)
+
+
+@pytest.mark.parametrize("instance", [None, "7"])
+def test_the_room_of_a_restart_is_that_of_its_call(instance: str | None) -> None:
+    """The SDK words the path of the call, we that of the room."""
+
+    async def script(cloud: Cloud) -> None:
+        vm, budget = cloud.vms[0], ArmBudget(headroom=0)
+        vm.scale_set, vm.instance_id = (instance and "set"), instance
+        async with nearby(cloud, budget=budget, region="westeurope") as azure:
+            await reserve_restart(azure, vm.ref)
+            levels = {key.budget: bucket.level for key, bucket in budget._buckets.items()}
+            assert levels == {"writes": 199, "UpdateVM": 1499}
+            await begin_restart(azure, vm.ref)
+        assert {key.budget: bucket.level for key, bucket in budget._buckets.items()} == levels
+        assert vm.commands["restart"] == 1
 
     play(1, script)
 
