@@ -33,8 +33,8 @@ from tests.support.nearby import BASE, NearbyAzure
 
 CONNECT = "Microsoft.SerialConsole/serialPorts/connect/action"
 ONCE = AzurePatience(retries=0)
-SMALL = {"reads": (3000.0, 20.0), "writes": (1500.0, 10.0)}
-"""For the wire: refilled in a minute, and held at most."""
+SMALL = {"reads": (600.0, 20.0), "writes": (300.0, 10.0)}
+"""For the wire: refilled in a minute, and held at most. The headroom is half a second's calls."""
 SMALL_LIMITS = {**LIMITS, **{name: Limit(*rate) for name, rate in SMALL.items()}}
 
 
@@ -265,7 +265,7 @@ def test_a_region_that_is_down_costs_the_others_nothing() -> None:
 async def lab(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lab]:
     for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_AUTHORITY_HOST"):
         monkeypatch.delenv(name, raising=False)
-    async with Lab(vms(30), faults=ENFORCED, delays=ArmDelays.instant()) as lab:
+    async with Lab(vms(15), faults=ENFORCED, delays=ArmDelays.instant()) as lab:
         lab.cloud.limiter = Limiter(arm={**throttle.ARM, **SMALL}, step=0.05)
         for name, value in lab.env.items():
             monkeypatch.setenv(name, value)
