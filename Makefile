@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: help
 help: ## Show these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/.ready: pyproject.toml .ci/venv
 	.ci/venv
@@ -21,7 +21,11 @@ demo: .venv/.ready ## Repair a simulated VM, as a user would
 .PHONY: test
 test: .venv/.ready ## Run all tests, with the system packages that they look for
 	.ci/packages
-	$(PYTEST)
+	second=0; .ci/test-python || second=$$?; $(PYTEST) && exit $$second
+
+.PHONY: test-python
+test-python: ## Run the fleet's tests with a second Python (PYTHON=python3.13); make test does, too
+	.ci/test-python $(PYTHON)
 
 SEEDS ?= 10000
 .PHONY: soak

@@ -12,12 +12,14 @@ adapter; above it only `SerialfixError` is seen.
     │   └── RecordError                      journal or recording cannot be written or read
     ├── TargetError                      3   not found or ambiguous
     ├── AccessError                      4   sign-in or permission refused
+    │   └── GuestPasswordMissing             nothing gives the password of this guest
     ├── PreflightError                   5   the VM cannot be worked on now
     │   ├── VmNotRunning
     │   ├── NotWindowsServer
     │   ├── BootDiagnosticsDisabled
     │   ├── SerialConsoleDisabled
     │   ├── PlaybookNotForGuest              it is meant for other versions of Windows
+    │   ├── ConsoleInUse                     somebody else works on it
     │   ├── HiveRefused                      a registry hive that must not be edited as it is
     │   └── AzureRefused                     ARM refused for another reason (code and message shown)
     ├── TransportError                   6
@@ -44,6 +46,7 @@ adapter; above it only `SerialfixError` is seen.
     ├── RestartError                     8
     │   ├── RestartRefused                   Azure did not begin it
     │   └── RestartFailed                    Azure began it and says that it failed
+    ├── FleetError                       9   a fleet run cannot go on; 10 when its budget stopped it
     ├── Interrupted                130/143
     └── MachineMisuse                    1   an input that a table does not list: our bug
 """
@@ -171,6 +174,12 @@ class AccessError(SerialfixError):
     exit_code = 4
 
 
+class GuestPasswordMissing(AccessError):
+    """There is no password to log in to this guest with; nothing was attached."""
+
+    slug = "access.guest_password"
+
+
 class PreflightError(SerialfixError):
     """The VM cannot be worked on in its present state; nothing was touched."""
 
@@ -216,6 +225,12 @@ class AzureRefused(PreflightError):
 
     slug = "preflight.azure_refused"
     passing: bool = False
+
+
+class ConsoleInUse(PreflightError):
+    """Somebody else's CMD channel was in view when we attached; nothing was typed into it."""
+
+    slug = "preflight.console_in_use"
 
 
 class HiveRefused(PreflightError):
@@ -384,6 +399,13 @@ class RestartFailed(RestartError):
     """Azure began the restart and says that it failed; the VM may have gone down all the same."""
 
     slug = "restart.failed"
+
+
+class FleetError(SerialfixError):
+    """A fleet run cannot go on as it is."""
+
+    slug = "fleet"
+    exit_code = 9
 
 
 class Interrupted(SerialfixError):

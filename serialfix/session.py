@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count, pairwise
 from typing import Any
 
 from serialfix.console import cmd, sac
-from serialfix.console.actions import CR, Action, Cause, Finished, Press, Wait
-from serialfix.console.machine import Console, Machine, Patience, Step
+from serialfix.console.actions import BACKSPACE, CR, Action, Cause, Finished, Press, Wait
+from serialfix.console.machine import Console, Machine, Patience, Row, Step
+from serialfix.console.others import GIVE_BACK, Arrival, ConsiderateMachine
 from serialfix.console.sac_restart import RestartMachine
-from serialfix.console.typist import QUICKEST, REPAIRS, Pace, Typist
+from serialfix.console.typist import QUICKEST, REPAIRS, SAC_LINE, Pace, Typist
 from serialfix.console.wire import ChannelSwitch
 from serialfix.errors import (
     ChannelError,
@@ -63,6 +65,10 @@ def new_nonce(source: random.Random | None = None) -> str:
     return first + "".join(chooser.sample(letters.replace(first, "") + digits, 4))
 
 
+async def _nothing() -> None:
+    """What is to be done before Enter is pressed, but for a restart."""
+
+
 class Session:
     """The dialogue with one VM. Use it from one task.
 
@@ -93,6 +99,8 @@ class Session:
         """The CMD channel that this session created; the only one it uses or closes."""
         self.others: tuple[str, ...] = ()
         """CMD channels that were there before."""
+        self.refuse_foreign = False
+        """Whether to leave, with ConsoleInUse, where somebody else's session is in view."""
         self.entered = False
         """Whether Enter was pressed on the line that `run` was last given."""
         self.shells = 0
@@ -101,7 +109,8 @@ class Session:
         """Whether the password was entered: a second logon is never tried by itself then."""
         self._stray = False
         """Whether `cmd` was entered and the connection lost before the channel's name was seen."""
-        self._before_enter: Callable[[], object] = lambda: None
+        self._arrival = Arrival()
+        self._before_enter: Callable[[], Awaitable[object]] = _nothing
         self._frames = (f"{nonce}.{n}" for n in count(1) if not _has_pair(str(n)))
         self._pending: asyncio.Task[bytes] | None = None
         self._inside = False
@@ -150,7 +159,7 @@ class Session:
             await self.login(credentials)
             return False
         table = sac.REJOIN if sure else sac.RECLAIM
-        machine = sac.SacMachine(table, self.patience, own=self.channel, prompt=self.prompt)
+        machine = self._way(table, own=self.channel, prompt=self.prompt)
         await self._play(machine)
         if machine.state is sac.State.GONE:
             if sure:  # it is ours, whatever it shows
@@ -223,24 +232,32 @@ class Session:
         """Leave the console clean; gives "" or, in words, what could not be done. Never raises.
 
         Where the connection dropped, it is made once more for this: a prompt of an administrator
-        must not stay behind. A take-over is not fought.
+        must not stay behind. A take-over is not fought. Somebody's channel that was in view comes
+        into view again.
         """
         stray = "SAC may have opened a channel for us that was left behind" if self._stray else ""
         self._stray = False
-        if self.channel is None:
-            return stray
         try:
             try:
-                await self._close_channel(sac.State.HOME)
+                await self._clear_up(sac.State.HOME)
             except GatewayClosed:
                 await self.connect()
-                await self._close_channel(sac.State.ARRIVE)
+                await self._clear_up(sac.State.ARRIVE)
         except SerialfixError as error:
-            return f"channel {self.channel} was left behind: {error}"
+            if self.channel is not None:
+                return f"channel {self.channel} was left behind: {error}"
+            return f"{self._arrival.theirs}, which was in view, is not any more: {error}"
         finally:
             self._inside = False
-        self.channel = None
         return stray
+
+    async def _clear_up(self, start: sac.State) -> None:
+        if self.channel is not None:
+            await self._close_channel(start)
+            self.channel, start = None, sac.State.HOME
+        if (theirs := self._arrival.theirs) is not None:
+            await self._play(sac.SacMachine(GIVE_BACK, self.patience, own=theirs, start=start))
+            self._arrival.theirs = None
 
     async def _close_channel(self, start: sac.State) -> None:
         if not await self._exit():
@@ -261,8 +278,8 @@ class Session:
             return False
         return machine.state is cmd.State.LEFT
 
-    async def restart(self, requested: Callable[[], object]) -> bool:
-        """Have SAC restart the system; `requested` is called just before the one Enter.
+    async def restart(self, requested: Callable[[], Awaitable[object]]) -> bool:
+        """Have SAC restart the system; `requested` is awaited just before the one Enter.
 
         Gives whether the system was seen to go down; raises RestartRefused when SAC says that it
         failed.
@@ -273,7 +290,7 @@ class Session:
         try:
             await self._play(machine)
         finally:
-            self._before_enter = lambda: None
+            self._before_enter = _nothing
         return machine.going_down
 
     async def close(self) -> None:
@@ -286,9 +303,19 @@ class Session:
 
     # --- playing tables -------------------------------------------------------------------------
 
+    def _way(
+        self,
+        table: Mapping[sac.State, Row[sac.State, sac.Sight]],
+        start: sac.State = sac.State.ARRIVE,
+        **more: Any,
+    ) -> sac.SacMachine:
+        if self.refuse_foreign and start is sac.State.ARRIVE:
+            return ConsiderateMachine(table, self.patience, self._arrival, **more)
+        return sac.SacMachine(table, self.patience, start=start, **more)
+
     async def _open(self, start: sac.State) -> None:
         self._titles, self._stream = self.console.wire.titles, False
-        machine = sac.SacMachine(sac.OPEN, self.patience, start=start)
+        machine = self._way(sac.OPEN, start)
         try:
             await self._play(machine)
         finally:
@@ -328,7 +355,12 @@ class Session:
                     repairs=row.retypes or REPAIRS,
                 )
                 self.console.look_afresh()
-                self._before_enter()
+                try:
+                    await self._before_enter()
+                except SerialfixError:  # the word must not wait for somebody else's Enter
+                    with suppress(SerialfixError):
+                        await self._send(BACKSPACE * SAC_LINE)
+                    raise
                 self.entered = True
                 self.logged_on |= masked
                 await self._send(CR)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from serialfix.azure.budget import Allowance, ArmBudget
-from serialfix.azure.refusals import mapped, mapped_sign_in
+from serialfix.azure.refusals import Rows, mapped, mapped_sign_in
 from serialfix.errors import ConfigError
 from serialfix.model import correlation_id
 from serialfix.secrets import Secret
@@ -23,16 +23,18 @@ from serialfix.transport.network import is_loopback, tls_context
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
     from azure.core.credentials_async import AsyncTokenCredential
+    from azure.core.pipeline.transport import AioHttpTransport
     from azure.core.rest import HttpRequest
     from azure.mgmt.compute.aio import ComputeManagementClient
 
 
 class Cloud(NamedTuple):
-    """One of Azure's clouds: host of its ARM, audience of its tokens, host of its sign-in."""
+    """One of Azure's clouds: its ARM's host and tokens' audience, its sign-in, its Key Vaults."""
 
     arm: str
     scope: str
     authority: str
+    vaults: str
 
 
 CLOUDS = (
@@ -40,16 +42,19 @@ CLOUDS = (
         "management.azure.com",
         "https://management.azure.com/.default",
         "login.microsoftonline.com",
+        "vault.azure.net",
     ),
     Cloud(
         "management.usgovcloudapi.net",
         "https://management.core.usgovcloudapi.net/.default",
         "login.microsoftonline.us",
+        "vault.usgovcloudapi.net",
     ),
     Cloud(
         "management.chinacloudapi.cn",
         "https://management.chinacloudapi.cn/.default",
         "login.chinacloudapi.cn",
+        "vault.azure.cn",
     ),
 )
 
@@ -121,6 +126,8 @@ class Azure:
         import aiohttp
         from azure.identity.aio import DefaultAzureCredential
 
+        from serialfix.azure.pipeline import Resolver
+
         tls = tls_context(self._environ)
         with mapped_sign_in():
             try:
@@ -134,7 +141,7 @@ class Azure:
         # One pool of connections for all clients, with TLS set up once instead of per request.
         self._session = await self._stack.enter_async_context(
             aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=tls),
+                connector=aiohttp.TCPConnector(ssl=tls, resolver=Resolver()),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=True,
@@ -158,10 +165,7 @@ class Azure:
     def compute(self, subscription_id: str) -> ComputeManagementClient:
         """The SDK's client for a subscription; it lives as long as this object."""
         if subscription_id not in self._clients:
-            from azure.core.pipeline.transport import AioHttpTransport
             from azure.mgmt.compute.aio import ComputeManagementClient
-
-            from serialfix.azure import pipeline
 
             self._clients[subscription_id] = ComputeManagementClient(
                 self._sign_in,
@@ -169,19 +173,10 @@ class Azure:
                 self.endpoint,
                 credential_scopes=[self._cloud.scope],
                 polling_interval=self.patience.poll,
-                transport=AioHttpTransport(
-                    session=self._session,
-                    session_owner=False,
-                    connection_timeout=self.patience.connect_timeout,
-                    read_timeout=self.patience.read_timeout,
-                ),
-                policies=pipeline.build(
-                    self._sign_in,
+                transport=self._transport(),
+                policies=self._policies(
                     self._cloud.scope,
-                    patience=self.patience,
-                    correlation=correlation_id(self._run_id) if self._run_id else None,
                     plain_http=self.endpoint.startswith("http:"),
-                    observer=self._observer,
                     allowance=self._allowance,
                 ),
             )
@@ -191,6 +186,37 @@ class Azure:
         """Make room for a call that must not wait once it is begun. Raises AzureRefused."""
         if self._allowance is not None:
             await self._allowance.reserve(method, path)
+
+    def _transport(self) -> AioHttpTransport:
+        from azure.core.pipeline.transport import AioHttpTransport
+
+        return AioHttpTransport(
+            session=self._session,
+            session_owner=False,
+            connection_timeout=self.patience.connect_timeout,
+            read_timeout=self.patience.read_timeout,
+        )
+
+    def _policies(
+        self, scope: str, *, plain_http: bool = False, allowance: Allowance | None = None
+    ) -> list[Any]:
+        from serialfix.azure import pipeline
+
+        return pipeline.build(
+            self._sign_in,
+            scope,
+            patience=self.patience,
+            correlation=correlation_id(self._run_id) if self._run_id else None,
+            plain_http=plain_http,
+            observer=self._observer,
+            allowance=allowance,
+        )
+
+    @property
+    def known_cloud(self) -> Cloud | None:
+        """The cloud whose ARM is asked; None where that is a private one."""
+        host = urlsplit(self.endpoint).hostname
+        return self._cloud if f".{host}".endswith(f".{self._cloud.arm}") else None
 
     def trusts(self, url: str) -> bool:
         """Whether a token may be sent to `url`: our endpoint, or a regional host of its cloud."""
@@ -232,16 +258,46 @@ class Azure:
         call = HttpRequest("POST", url, params=params, json=body)
         return await self._answer(call, doing=doing, action=action, retry_on_methods=["POST"])
 
+    async def read_beside(
+        self, url: str, *, scope: str, doing: str, rows: Rows, params: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """A GET of a service that is not ARM, over TLS, with a token for `scope`, and only there.
+
+        `rows` says what its refusals mean. The scope is ours: no challenge can name another one,
+        and no redirect is followed, so the token stays with the host of `url`.
+        """
+        from azure.core import AsyncPipelineClient
+        from azure.core.pipeline import AsyncPipeline
+        from azure.core.rest import HttpRequest
+
+        client: AsyncPipelineClient[Any, Any] = AsyncPipelineClient(
+            url, pipeline=AsyncPipeline(self._transport(), self._policies(scope))
+        )
+        call = HttpRequest("GET", url, params=params)
+        answer, _ = await self._answer(
+            call, doing=doing, rows=rows, client=client, permit_redirects=False
+        )
+        return answer
+
     async def _answer(
-        self, call: HttpRequest, *, doing: str, action: str, **options: Any
+        self,
+        call: HttpRequest,
+        *,
+        doing: str,
+        action: str = "",
+        rows: Rows | None = None,
+        client: Any = None,
+        **options: Any,
     ) -> tuple[dict[str, Any], Mapping[str, str]]:
         from azure.core.exceptions import HttpResponseError
 
         # send_request is not bound to the subscription of its client.
-        client = self.compute(next(iter(self._clients), "none"))
-        with mapped(doing, action=action):
+        client = client or self.compute(next(iter(self._clients), "none"))
+        with mapped(doing, action=action, rows=rows):
             response = await client.send_request(call, **options)
             response.raise_for_status()
+            if response.status_code >= HTTPStatus.MULTIPLE_CHOICES:
+                raise HttpResponseError("a redirection", response=response)
             try:
                 body = response.json()
             except ValueError as error:

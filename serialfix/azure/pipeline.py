@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from aiohttp.abc import ResolveResult
+from aiohttp.resolver import ThreadedResolver
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.core.pipeline import PipelineRequest, PipelineResponse, policies
 from azure.core.pipeline.policies import AsyncHTTPPolicy
@@ -70,6 +73,19 @@ def quota_reset(headers: Mapping[str, str]) -> float | None:
         r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", headers.get("x-ms-user-quota-resets-after") or ""
     )
     return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else None
+
+
+class Resolver(ThreadedResolver):
+    """Every name under `localhost` is this machine (RFC 6761 §6.3), for which many systems ask DNS.
+
+    The vaults of a lab have such names.
+    """
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        name = "localhost" if host.endswith(".localhost") else host
+        return await super().resolve(name, port, family)
 
 
 class LoopbackAuthentication(AsyncARMChallengeAuthenticationPolicy):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,20 +21,25 @@ if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
+    """What a refusal means: which error it is, and what to do."""
+
     error: type[SerialfixError]
     remedy: str
 
 
-_OTHERWISE = _Row(AzureRefused, "Do what the message asks for, then try again.")
-_LATER = _Row(AzureRefused, "Azure itself is in trouble: try again in a minute.")
+Rows = Mapping[int | str, Row]
+"""By status, or by a part of Azure's text, which is better known than its status."""
+
+_OTHERWISE = Row(AzureRefused, "Do what the message asks for, then try again.")
+_LATER = Row(AzureRefused, "Azure itself is in trouble: try again in a minute.")
 _TROUBLE = (408, 500, 502, 503, 504)
 
 _BY_STATUS = {
-    401: _Row(AccessError, "Sign in again: `az login`."),
-    403: _Row(AccessError, "Ask for a role with {action}, e.g. Virtual Machine Contributor."),
-    404: _Row(TargetError, "Check the name, the resource group and the subscription."),
-    429: _Row(AzureRefused, "Azure throttles these calls: try again after the time it names."),
+    401: Row(AccessError, "Sign in again: `az login`."),
+    403: Row(AccessError, "Ask for a role with {action}, e.g. Virtual Machine Contributor."),
+    404: Row(TargetError, "Check the name, the resource group and the subscription."),
+    429: Row(AzureRefused, "Azure throttles these calls: try again after the time it names."),
 } | dict.fromkeys(_TROUBLE, _LATER)
 
 # azure.md §5: what a text means is better known than what its status means.
@@ -55,17 +60,23 @@ _BY_TEXT = {
 
 
 @contextmanager
-def mapped(doing: str, *, action: str = "Microsoft.Compute/virtualMachines/read") -> Iterator[None]:
+def mapped(
+    doing: str,
+    *,
+    action: str = "Microsoft.Compute/virtualMachines/read",
+    rows: Rows | None = None,
+) -> Iterator[None]:
     """Let only our errors out of an Azure call.
 
-    `doing` completes "Azure refused ..."; `action` is the permission that the call needs.
+    `doing` completes "Azure refused ..."; `action` is the permission that the call needs. `rows`
+    are of a service other than ARM.
     """
     from azure.core.exceptions import AzureError
 
     try:
         yield
     except AzureError as error:
-        raise _translated(error, doing, action) from error
+        raise _translated(error, doing, action, rows or {}) from error
 
 
 @contextmanager
@@ -94,7 +105,7 @@ def reason(answer: Any) -> tuple[str, str]:
         return "", ""
 
 
-def _translated(error: AzureError, doing: str, action: str) -> SerialfixError:
+def _translated(error: AzureError, doing: str, action: str, rows: Rows) -> SerialfixError:
     from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 
     if isinstance(error, (ServiceRequestError, ServiceResponseError)):
@@ -109,7 +120,9 @@ def _translated(error: AzureError, doing: str, action: str) -> SerialfixError:
     status = response.status_code
     code, message = reason(response.text())
     message = message or response.reason or ""
-    row = _BY_STATUS.get(status, _OTHERWISE)
+    told = f"{code} {message}"
+    special = next((row for key, row in rows.items() if isinstance(key, str) and key in told), None)
+    row = special or rows.get(status) or _BY_STATUS.get(status, _OTHERWISE)
     text = (
         f"Azure refused {doing}: {status} {code}: {message}"
         if code
@@ -117,7 +130,7 @@ def _translated(error: AzureError, doing: str, action: str) -> SerialfixError:
     )
     if wait := response.headers.get("Retry-After"):
         text += f" (Retry-After: {wait} s)"
-    remedy = next((say for needle, say in _BY_TEXT.items() if needle in f"{code} {message}"), "")
+    remedy = next((say for needle, say in _BY_TEXT.items() if needle in told), "")
     refused = row.error(text, remedy=remedy or row.remedy.format(action=action))
     if isinstance(refused, AzureRefused):
         refused.passing = status in (HTTPStatus.TOO_MANY_REQUESTS, *_TROUBLE)

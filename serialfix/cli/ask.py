@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 
@@ -48,23 +46,16 @@ def _answer(question: str, stop: Callable[[], bool]) -> str:
 
 def _from_command(command: str) -> str:
     """The first line that the command prints; its errors go to our stderr."""
+    import asyncio
+
+    from serialfix.transport.password_command import printed_password, words_of
+
+    option = "--credential-command"
     try:
-        done = subprocess.run(
-            command if sys.platform == "win32" else shlex.split(command),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            timeout=120,
-            check=False,
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        kind = type(error).__name__  # its text may quote what the command printed
-        raise ConfigError(f"--credential-command could not be run ({kind})") from None
-    if done.returncode:
-        raise ConfigError(f"--credential-command ended with {done.returncode}")
-    first, _, _ = done.stdout.decode("utf-8", "replace").partition("\n")
-    if not (password := first.rstrip("\r")):
-        raise ConfigError("--credential-command printed nothing")
-    return password
+        words = words_of(command)
+    except ValueError:  # its text may quote the command
+        raise ConfigError(f"{option} could not be run: it cannot be split into words") from None
+    return asyncio.run(printed_password(words, option=option, timeout=120, attended=True))
 
 
 def guest_account(

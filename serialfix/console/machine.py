@@ -66,6 +66,8 @@ class Console:
         self.screen = Screen()
         self.signals: list[Signal] = []
         """Since the last `look_afresh`."""
+        self.switches: list[ChannelSwitch] = []
+        """All channels that came into view, in their order."""
         self.since = self.screen.mark()
         self.received = 0
 
@@ -77,6 +79,8 @@ class Console:
                 self.screen.feed(piece)
             else:
                 self.signals.append(piece)
+                if isinstance(piece, ChannelSwitch):
+                    self.switches.append(piece)
 
     def look_afresh(self) -> None:
         """From here on only what comes counts as new."""

@@ -50,11 +50,13 @@ class State(Enum):
     SWITCH = auto()
     SHOW = auto()
     CLOSE = auto()
+    ASK = auto()
     # ends
     LOGIN = auto()
     SHELL = auto()
     GONE = auto()
     CLOSED = auto()
+    GIVEN_BACK = auto()
     # failures
     BOOT_MANAGER = auto()
     CRASHED = auto()
@@ -65,6 +67,7 @@ class State(Enum):
     DISABLED = auto()
     FULL = auto()
     MISSING = auto()
+    IN_USE = auto()
 
 
 class Sight(Enum):
@@ -92,6 +95,8 @@ class Sight(Enum):
     USERNAME = auto()
     OUR_PROMPT = auto()
     OTHER_PROMPT = auto()
+    SOMEBODY = auto()
+    NOBODY = auto()
 
 
 @dataclass(frozen=True, slots=True)

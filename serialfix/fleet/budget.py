@@ -51,10 +51,11 @@ class ErrorBudget:
         if wave is None or self.allowed >= self.total:
             return ""
         tried, bad = sum(wave.get(each, 0) for each in TRIED), self.spent(wave)
-        return f"all {bad} targets of the wave went wrong" if bad and bad == tried else ""
+        if not bad or bad < tried:
+            return ""
+        return f"nothing that was tried in the wave went well ({bad} went wrong)"
 
 
-def concurrency(text: str, total: int) -> int:
-    """How many targets are worked on at once: at least one. Raises UsageError."""
-    share = Share.parse(text, option="--max-concurrency", least=1)
-    return max(1, min(share.down(total), total))
+def concurrency(text: str, total: int, *, option: str = "--max-concurrency") -> int:
+    """How many of so many targets are worked on at once: at least one. Raises UsageError."""
+    return max(1, min(Share.parse(text, option=option, least=1).down(total), total))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from serialfix.azure.discovery import FoundVm
 from serialfix.azure.limits import LIMITS, budgets_of
 from serialfix.playbook.schema import Playbook
+
+
+MostOf = Callable[[int], int | None]
+"""How many of a region with so many targets are worked on at once; None: as many as in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,26 +114,38 @@ def seconds_per_vm(playbook: Playbook) -> Span:
     return once.and_then(RESTART).and_then(ATTACH) if restarts(playbook) else once
 
 
-def seconds_in_all(waves: Sequence[int], at_once: int, per_vm: Span) -> Span:
-    """All waves, one after the other, each so many at once."""
-    return per_vm.times(sum(-(-size // at_once) for size in waves))
+def seconds_in_all(
+    waves: Sequence[Sequence[FoundVm]], *, at_once: int, most_of: MostOf, per_vm: Span
+) -> Span:
+    """All waves, one after the other, each with so many at once in all and in each region."""
+    totals = Counter(map(_place, (vm for wave in waves for vm in wave)))
+    rounds = 0
+    for wave in waves:
+        places = Counter(map(_place, wave))
+        by_place = (-(-n // min(most_of(totals[p]) or at_once, at_once)) for p, n in places.items())
+        rounds += max(-(-len(wave) // at_once), *by_place, 0)
+    return per_vm.times(rounds)
 
 
 def regions(
-    targets: Iterable[FoundVm], *, restart: bool, at_once: int, per_vm: Span
+    targets: Iterable[FoundVm], *, restart: bool, at_once: int, most_of: MostOf, per_vm: Span
 ) -> tuple[Region, ...]:
     """The calls of every subscription and region, held against its budgets."""
-    counted = Counter((vm.subscription_id.lower(), vm.location.lower()) for vm in targets)
+    counted = Counter(map(_place, targets))
     per_call = calls_per_vm(restart=restart)
     return tuple(
         Region(
             *place,
             number,
             number * sum(per_call.values()),
-            _needs(number, restart, at_once, per_vm),
+            _needs(number, restart, min(most_of(number) or at_once, at_once), per_vm),
         )
         for place, number in sorted(counted.items())
     )
+
+
+def _place(vm: FoundVm) -> tuple[str, str]:
+    return vm.subscription_id.lower(), vm.location.lower()
 
 
 def _needs(number: int, restart: bool, at_once: int, per_vm: Span) -> tuple[Need, ...]:

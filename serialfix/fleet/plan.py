@@ -10,21 +10,13 @@ import serialfix
 from serialfix.azure.discovery import FoundVm, Scope
 from serialfix.fleet import cost
 from serialfix.fleet.budget import ErrorBudget, concurrency
+from serialfix.fleet.policy import Policy
 from serialfix.fleet.targets import TargetSet, Wish
 from serialfix.fleet.waves import Waves
 from serialfix.playbook.load import LoadedPlaybook
 
 
 SCHEMA = "serialfix.fleet-plan/1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """The policy as it was given."""
-
-    waves: str
-    max_errors: str
-    max_concurrency: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +27,7 @@ class FleetPlan:
     parameters: Mapping[str, str]
     scope: Scope
     wish: Wish
-    bounds: Bounds
+    policy: Policy
     chosen: TargetSet
     waves: tuple[tuple[FoundVm, ...], ...]
     at_once: int
@@ -56,7 +48,7 @@ class FleetPlan:
 def make_plan(
     loaded: LoadedPlaybook,
     chosen: TargetSet,
-    bounds: Bounds,
+    policy: Policy,
     *,
     scope: Scope,
     wish: Wish,
@@ -66,34 +58,29 @@ def make_plan(
 ) -> FleetPlan:
     """Put the targets into waves and count what they take. Raises UsageError."""
     total = len(chosen.targets)
-    waves = Waves.parse(bounds.waves).split(chosen.targets)
-    at_once = concurrency(bounds.max_concurrency, total)
+    waves = Waves.parse(policy.waves).split(chosen.targets)
+    at_once = concurrency(policy.max_concurrency, total)
     per_vm = cost.seconds_per_vm(loaded.playbook)
-    restart = cost.restarts(loaded.playbook)
+    restart, most_of = cost.restarts(loaded.playbook), policy.most_of_region
     return FleetPlan(
         loaded=loaded,
         parameters=parameters or {},
         scope=scope,
         wish=wish,
-        bounds=bounds,
+        policy=policy,
         chosen=chosen,
         waves=waves,
         at_once=at_once,
-        budget=ErrorBudget.of(bounds.max_errors, total),
+        budget=ErrorBudget.of(policy.max_errors, total),
         per_vm=per_vm,
-        in_all=cost.seconds_in_all([len(wave) for wave in waves], at_once, per_vm),
+        in_all=cost.seconds_in_all(waves, at_once=at_once, most_of=most_of, per_vm=per_vm),
         calls=cost.calls_per_vm(restart=restart),
-        regions=cost.regions(chosen.targets, restart=restart, at_once=at_once, per_vm=per_vm),
+        regions=cost.regions(
+            chosen.targets, restart=restart, at_once=at_once, most_of=most_of, per_vm=per_vm
+        ),
         queries=queries,
         notes=(*notes, *_notes(chosen)),
     )
-
-
-def check_bounds(bounds: Bounds) -> None:
-    """Raises UsageError for what can be seen before any VM is looked for."""
-    Waves.parse(bounds.waves)
-    ErrorBudget.of(bounds.max_errors, 0)
-    concurrency(bounds.max_concurrency, 0)
 
 
 def plan_json(plan: FleetPlan) -> dict[str, Any]:
@@ -136,11 +123,9 @@ def plan_json(plan: FleetPlan) -> dict[str, Any]:
         ],
         "skipped": [asdict(each) for each in plan.chosen.skipped],
         "policy": {
-            "waves": plan.bounds.waves,
+            **plan.policy.to_json(),
             "wave_sizes": [len(wave) for wave in plan.waves],
-            "max_errors": plan.bounds.max_errors,
             "errors_allowed": plan.budget.allowed,
-            "max_concurrency": plan.bounds.max_concurrency,
             "at_once": plan.at_once,
         },
         "estimate": {"per_vm_s": asdict(plan.per_vm), "in_all_s": asdict(plan.in_all)},

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, Self
 
 from serialfix.fleet.policy import Policy
 from serialfix.model import Outcome
@@ -38,6 +39,28 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How each VM is worked on. Texts of the guest's account are templates; none is a secret."""
+
+    username: str = ""
+    domain: str = ""
+    credential: str = "env"
+    restart: bool = True
+    snapshot: bool = False
+    take_over: bool = False
+    """Also where somebody else is at the console."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        return cls(**data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FleetRun:
     """A fleet run itself, frozen at its start but for `state`, `approved`, `why`, `ended`."""
 
@@ -56,7 +79,7 @@ class FleetRun:
     """`max_concurrency`, worked out."""
     errors_allowed: int
     """`max_errors`, worked out."""
-    restart: bool = True
+    settings: Settings = field(default_factory=Settings)
     of: str | None = None
     """The run that this one undoes or tries again."""
     schedule: str | None = None
@@ -98,6 +121,8 @@ class Target:
     ended: datetime | None = None
     not_before: datetime | None = None
     """Tried again, but not before then."""
+    undoes: str | None = None
+    """The run whose way back it goes."""
     error: Mapping[str, str] | None = None
     """The facts of the error that ended it (SerialfixError.facts)."""
 

@@ -6,13 +6,18 @@ import fnmatch
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from serialfix.azure.discovery import FoundVm
+from serialfix.azure.discovery import Found, FoundVm, Scope, find_ids, find_vms
 from serialfix.errors import TargetError, UsageError
 from serialfix.model import VmRef
+
+
+if TYPE_CHECKING:
+    from serialfix.azure.identity import Azure
 
 
 class Reason(StrEnum):
@@ -98,6 +103,33 @@ class TargetSet:
     def reasons(self) -> Counter[Reason]:
         """How many were skipped for which reason."""
         return Counter(each.reason for each in self.skipped)
+
+
+async def scope_of(
+    azure: Azure, wish: Wish, subscriptions: Sequence[str], groups: Sequence[str]
+) -> Scope:
+    """Where is looked: subscriptions by id or name, or management groups, else that of `run`."""
+    if wish.ids is not None:
+        return Scope()
+    named = [await azure.subscription_named(each) for each in subscriptions]
+    if not named and not groups:
+        named = [await azure.subscription_id()]
+    return Scope(tuple(dict.fromkeys(named)), tuple(groups))
+
+
+async def find(azure: Azure, wish: Wish, scope: Scope, *, progress: Callable[[str], None]) -> Found:
+    """All that may be meant: the VMs of the ids, or of the scope."""
+    if wish.ids is not None:
+        unique = list({each.lower(): each for each in wish.ids}.values())
+        return await find_ids(azure, unique, progress=progress)
+    return await find_vms(
+        azure,
+        scope,
+        resource_group=wish.resource_group,
+        location=wish.location,
+        name_prefix=wish.name_prefix,
+        progress=progress,
+    )
 
 
 def choose(found: Iterable[FoundVm], wish: Wish) -> TargetSet:

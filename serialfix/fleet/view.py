@@ -10,6 +10,7 @@ from rich.text import Text
 
 from serialfix.fleet.cost import Span
 from serialfix.fleet.plan import FleetPlan
+from serialfix.fleet.policy import Policy
 from serialfix.fleet.targets import Reason
 from serialfix.model import VmRef
 from serialfix.printable import printable
@@ -75,12 +76,28 @@ def _words(plan: FleetPlan) -> Iterator[str]:
     bad = f"{plan.budget.allowed} of {plan.total}"
     yield f"{plan.at_once} at once. The run stops when more than {bad} failed, are"
     yield "unreachable or unknown, and when nothing went well in a whole wave."
+    yield from _held(plan.policy)
     calls = sum(region.calls for region in plan.regions)
     yield f"About {sum(plan.calls.values())} ARM calls for a VM, {calls} in all."
     if fits:
         yield "That fits Azure's budgets, when nobody else needs much of them."
     else:
         yield from _too_much(plan.regions)
+
+
+def _held(policy: Policy) -> Iterator[str]:
+    """What else is between a target and its start."""
+    if policy.max_per_region is not None:
+        yield f"In a subscription and region at most {policy.max_per_region} at once."
+    if policy.approve_after is not None:
+        yield f"After wave {policy.approve_after} it waits until somebody approves."
+    if window := policy.opening():
+        yield "Started only within (what runs is let to its end, the estimate is without pauses):"
+        yield from (f"  {each.strip()}" for each in window.text.split(";"))
+    if policy.retries:
+        times = "once" if policy.retries == 1 else f"up to {policy.retries} times"
+        first = duration(policy.retry_delay_s)
+        yield f"A VM that is not reached is tried again {times}, first after {first}."
 
 
 def _too_much(regions: Iterable[Region]) -> Iterator[str]:

@@ -204,7 +204,10 @@ class Arm:
                 },
                 "resourceManager": self.cloud.base_url,
                 "graphAudience": "https://graph.windows.net/",
-                "suffixes": {"storage": "core.windows.net", "keyVaultDns": "vault.azure.net"},
+                "suffixes": {
+                    "storage": "core.windows.net",
+                    "keyVaultDns": self.cloud.vault_suffix,
+                },
             },
             pretty=False,
         )

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
 
+VAULTS = "vault.localhost"
+"""What the hosts of the lab's Key Vaults are under."""
+
 
 def make_certificates(folder: Path) -> tuple[Path, Path]:
     """Write them into `folder`; return the server's chain with its key, and the CA bundle.
@@ -36,7 +39,7 @@ def make_certificates(folder: Path) -> tuple[Path, Path]:
     )
     key = ec.generate_private_key(ec.SECP256R1())
     names: list[x509.GeneralName] = [
-        x509.DNSName("localhost"),
+        *(x509.DNSName(name) for name in ("localhost", f"*.{VAULTS}")),
         *(x509.IPAddress(ip_address(ip)) for ip in ("127.0.0.1", "::1")),
     ]
     leaf = _certificate(

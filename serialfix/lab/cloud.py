@@ -108,6 +108,7 @@ class Cloud:
     calls: Counter[str] = field(default_factory=Counter)  # by action, refused ones too
     seed: int = 0
     base_url: str = ""
+    vault_suffix: str = ""  # what the hosts of Key Vaults end with
     cut: Callable[[LabVm], None] = lambda _: None  # ends the console session of a VM
     operations: dict[str, Operation] = field(default_factory=dict)
     tickets: dict[str, Ticket] = field(default_factory=dict)

@@ -150,6 +150,7 @@ class Gateway:
         if vm.count("session", faults) <= faults.unable:
             session.end(UNABLE_TEXT, None)
         else:
+            vm.displaced += vm in self.current
             self.take_over(vm)
             self.current[vm] = session
             vm.active = True

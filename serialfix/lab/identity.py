@@ -7,6 +7,7 @@ import json
 import secrets
 import time
 import uuid
+from collections.abc import Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -69,8 +70,8 @@ class Tokens:
         self.minted[token] = (time.time() + self.lifetime, resource.rstrip("/"))
         return token
 
-    def check(self, token: str) -> Verdict:
-        """Whether ARM and the gateway take it."""
+    def check(self, token: str, audiences: Set[str] | None = None) -> Verdict:
+        """Whether ARM and the gateway take it, or a service with other audiences."""
         if not token:
             return Verdict.MISSING
         if token not in self.minted:
@@ -78,7 +79,8 @@ class Tokens:
         expires, resource = self.minted[token]
         if expires <= time.time():
             return Verdict.EXPIRED
-        return Verdict.GOOD if resource in self.audiences else Verdict.AUDIENCE
+        taken = self.audiences if audiences is None else audiences
+        return Verdict.GOOD if resource in taken else Verdict.AUDIENCE
 
     def principal(self, token: str) -> str:
         """Whose token it is: Azure throttles by object id."""

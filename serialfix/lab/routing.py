@@ -165,10 +165,12 @@ def retry_after(seconds: float) -> str:
 
 def refusal_reply(refusal: Refusal, *, action: str = "", scope: str = "") -> web.Response:
     """An error as ARM words it."""
-    error = {
+    error: dict[str, Any] = {
         "code": refusal.code,
         "message": refusal.message.replace("{action}", action).replace("{scope}", scope),
     }
+    if refusal.inner:
+        error["innererror"] = {"code": refusal.inner}
     response = reply(error if refusal.flat else {"error": error}, refusal.status, pretty=False)
     if refusal.retry_after is not None:
         response.headers["Retry-After"] = retry_after(refusal.retry_after)

@@ -14,11 +14,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from serialfix.lab.arm import Arm
-from serialfix.lab.certificates import make_certificates, server_context
+from serialfix.lab.certificates import VAULTS, make_certificates, server_context
 from serialfix.lab.cloud import Cloud
 from serialfix.lab.gateway import Gateway
 from serialfix.lab.guest import PASSWORD, USERNAME
 from serialfix.lab.identity import IdentityEndpoint, Tokens
+from serialfix.lab.keyvault import Vaults
 from serialfix.lab.serialsocket import SerialSocket
 from serialfix.lab.switches import ArmDelays, ArmFaults
 from serialfix.lab.truth import truth_routes
@@ -34,7 +35,7 @@ T = TypeVar("T")
 
 
 class Lab:
-    """ARM, gateway and identity for some VMs, on ephemeral ports of 127.0.0.1.
+    """ARM, gateway, identity and Key Vaults for some VMs, on ephemeral ports of 127.0.0.1.
 
     `faults` are the global ones; each VM has its own besides. `token_lifetime` is in seconds.
     `serial_sockets` is a folder for the VMs' serial ports, as hypervisors have them.
@@ -61,6 +62,7 @@ class Lab:
         )
         self.gateway = Gateway(self.cloud)
         self.identity = IdentityEndpoint(self.cloud.tokens)
+        self.vaults = Vaults(self.cloud.tokens)
         self.env: dict[str, str] = {}
         self.truth_url = ""
         self._runners: list[web.AppRunner] = []
@@ -104,7 +106,12 @@ class Lab:
         plain.add_routes(truth_routes(self.cloud, self.gateway))
         plain.router.add_get("/msi/token", self.identity.token)
 
+        vaults = web.Application()
+        vaults.router.add_route("*", "/{tail:.*}", self.vaults.handle)
+
         self.cloud.base_url = f"https://localhost:{await self._listen(secure, chain)}"
+        self.cloud.vault_suffix = f"{VAULTS}:{await self._listen(vaults, chain)}"
+        self.vaults.open(self.cloud.vault_suffix, self.vms)
         self.cloud.tokens.audiences.add(self.cloud.base_url)
         http = f"http://127.0.0.1:{await self._listen(plain)}"
         self.truth_url = f"{http}/lab/vms"

@@ -19,6 +19,7 @@ class Refusal:
     message: str
     retry_after: float | None = None
     flat: bool = False  # {code, message} without `error` around (azure.md §1)
+    inner: str = ""  # code of the `innererror` that Key Vault adds
 
 
 FORBIDDEN = Refusal(
@@ -51,6 +52,33 @@ THROTTLED = Refusal(
     "SubscriptionRequestsThrottled",
     "Number of requests for action '{action}' exceeded the limit. Please try again after the time "
     "that the Retry-After header states.",
+)
+VAULT_FORBIDDEN = Refusal(
+    403,
+    "Forbidden",
+    "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny "
+    "assignments or role definitions were changed recently, please observe propagation time.\r\n"
+    "Action: '{action}'\r\nResource: '{scope}'\r\nAssignment: (not found)\r\n",
+    inner="ForbiddenByRbac",
+)
+VAULT_FIREWALL = Refusal(
+    403,
+    "Forbidden",
+    "Client address is not authorized and caller is not a trusted service.\r\nClient address: "
+    "127.0.0.1\r\n",
+    inner="ForbiddenByFirewall",
+)
+SECRET_DISABLED = Refusal(
+    403,
+    "Forbidden",
+    "Operation get is not allowed on a disabled secret.",
+    inner="SecretDisabled",
+)
+VAULT_THROTTLED = Refusal(
+    429,
+    "Throttled",
+    "Request was not processed because too many requests were received. Reason: "
+    "VaultRequestTypeLimitReached",
 )
 
 
@@ -122,6 +150,15 @@ class GatewayFaults:
     drops: int = 1  # so many sessions are dropped, later ones are not
     idle_timeout: float | None = None  # seconds without a client frame
     restart_cuts: bool = False  # a restart through ARM ends the session (reset never does, §3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class VaultFaults:
+    """What Key Vaults refuse, by `VAULT` or `VAULT/SECRET` in lower case; `*` is all of them."""
+
+    deny: Mapping[str, Refusal] = field(default_factory=dict)
+    throttle: Mapping[str, int] = field(default_factory=dict)  # the first N reads get 429
+    throttle_seconds: float | None = None  # their Retry-After; mostly there is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

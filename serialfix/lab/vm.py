@@ -96,6 +96,7 @@ class LabVm:
     # truth, counted by the lab
     connects: int = 0  # connect POSTs answered with 200
     sessions: int = 0  # websockets whose token was accepted
+    displaced: int = 0  # of these, how many were ended by the next one that attached
     refused: int = 0  # websockets closed with 1011
     counts: Counter[tuple[GatewayFaults, str]] = field(default_factory=Counter)
     lost_frames: int = 0  # frames sent before the greeting
@@ -147,6 +148,7 @@ class LabVm:
             "power": self.power_state,
             "connects": self.connects,
             "sessions": self.sessions,
+            "displaced": self.displaced,
             "refused": self.refused,
             "lost_frames": self.lost_frames,
             "drops": self.drops,

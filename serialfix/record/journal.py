@@ -8,23 +8,26 @@ the run goes on.
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import hashlib
 import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from serialfix.errors import PreflightError, RecordError, TargetError
+from serialfix.model import RunResult
 from serialfix.record.locks import VmBusy, VmLock, lock_file
 from serialfix.secrets import Redactor, Secret
 
 
+T = TypeVar("T")
 Record = dict[str, Any]
 _OWN = ("seq", "at", "kind")
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -40,46 +43,75 @@ class JournalPort(Protocol):
     def records(self) -> tuple[Record, ...]:
         """All records so far, oldest first."""
 
-    def append(self, kind: str, /, **facts: Any) -> Record:
+    async def append(self, kind: str, /, **facts: Any) -> Record:
         """Keep one record durably; returns it as kept, which is redacted JSON.
 
         Compare what must come back exactly, such as a former value, with what is returned: when
-        redaction changed it, it cannot be restored later.
+        redaction changed it, it cannot be restored later. What was begun is kept also when the
+        task is cancelled meanwhile; then the cancellation goes on.
         """
 
 
 class MemoryJournal:
-    """A journal that lives as long as its process: for replays and tests."""
+    """A journal that lives as long as its process: for replays and tests.
+
+    One that lasts is made of it by `_store`; `records` are those that it has already.
+    """
 
     def __init__(
-        self, *, redactor: Redactor | None = None, now: Callable[[], datetime] | None = None
+        self,
+        *,
+        redactor: Redactor | None = None,
+        now: Callable[[], datetime] | None = None,
+        records: Iterable[Record] = (),
     ) -> None:
         self._redactor = redactor or Redactor()
         self._now = now or _utc_now
-        self._records: list[Record] = []
+        self._records = list(records)
+        self._turn = asyncio.Lock()
 
     @property
     def records(self) -> tuple[Record, ...]:
         """All records so far, oldest first."""
         return tuple(self._records)
 
-    def append(self, kind: str, /, **facts: Any) -> Record:
-        """Keep one record; returns it as kept."""
+    async def append(self, kind: str, /, **facts: Any) -> Record:
+        """Keep one record, after those that were begun before it; returns it as kept."""
         if clash := facts.keys() & set(_OWN):
             raise ValueError(f"a journal record has its own {', '.join(sorted(clash))}")
         plain = json.loads(json.dumps(facts, default=_plain))
-        record = {
-            "seq": len(self._records) + 1,
-            "at": self._now().astimezone(UTC).isoformat(timespec="milliseconds"),
-            "kind": kind,
-            **self._redactor.redact_data(plain),
-        }
-        self._store(record)
-        self._records.append(record)
-        return record
+        return await to_its_end(self._append(kind, plain))
 
-    def _store(self, record: Record) -> None:
-        """Nothing to do for memory."""
+    async def _append(self, kind: str, facts: Record) -> Record:
+        async with self._turn:
+            record = {
+                "seq": len(self._records) + 1,
+                "at": self._now().astimezone(UTC).isoformat(timespec="milliseconds"),
+                "kind": kind,
+                **self._redactor.redact_data(facts),
+            }
+            await self._store(record)
+            self._records.append(record)
+            return record
+
+    async def _store(self, record: Record) -> None:
+        """Make it last, or raise; nothing to do for memory."""
+
+
+async def to_its_end(work: Awaitable[T]) -> T:
+    """What was begun is ended, then a cancellation goes on."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = cancelled or error
+    if cancelled is not None:
+        if not task.cancelled():
+            task.exception()  # looked at: being cancelled is what counts
+        raise cancelled
+    return task.result()
 
 
 class Journal(MemoryJournal):
@@ -134,7 +166,7 @@ class Journal(MemoryJournal):
             os.close(self._file)
             self._file = -1
 
-    def _store(self, record: Record) -> None:
+    async def _store(self, record: Record) -> None:
         line = json.dumps(record).encode() + b"\n"
         try:
             rest = line
@@ -161,11 +193,12 @@ class Journal(MemoryJournal):
 
 
 class RunFolder:
-    """The folder of one run. `journal` opens, and holds, its journal at first use."""
+    """The folder of one run: a `RunStorage`. `journal` opens, and holds, its journal at first
+    use."""
 
     def __init__(self, path: Path, redactor: Redactor) -> None:
         self.path = path
-        self._redactor = redactor
+        self.redactor = redactor
         self._journal: Journal | None = None
 
     @property
@@ -179,11 +212,39 @@ class RunFolder:
         return self.path / "journal.jsonl"
 
     @property
+    def where(self) -> str:
+        """The journal's path."""
+        return str(self.journal_path)
+
+    @property
+    def undo(self) -> str:
+        """The path of the way back, once there is one."""
+        return str(self.path / "undo.yaml")
+
+    @property
     def journal(self) -> Journal:
         """The journal, held by this process until `close`."""
         if self._journal is None:
-            self._journal = Journal(self.journal_path, redactor=self._redactor)
+            self._journal = Journal(self.journal_path, redactor=self.redactor)
         return self._journal
+
+    async def keep(self, name: str, text: str) -> None:
+        """Write a file. Raises RecordError; one that was there is as it was then."""
+        path = self.path / name
+        try:
+            _write_durably(path, text)
+        except OSError as error:
+            raise RecordError(f"cannot write {path}: {error.strerror}", remedy=_REMEDY) from None
+
+    async def kept(self, name: str) -> str | None:
+        """The text of a file, None when there is none. Raises RecordError."""
+        path = self.path / name
+        try:
+            return path.read_text("utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecordError(f"cannot read {path}: {error}") from None
 
     @property
     def busy(self) -> bool:
@@ -199,6 +260,9 @@ class RunFolder:
     def lock_vm(self, vm_id: str) -> VmLock:
         """Claim the VM. Raises PreflightError that names who works on it."""
         return claim_vm(self.path.parent.parent, vm_id, holder=f"run {self.run_id}")
+
+    async def ended(self, result: RunResult, evidence: Path) -> None:
+        """The evidence lies in the folder already."""
 
     def close(self) -> None:
         """Let the run go."""
@@ -352,6 +416,18 @@ def _make_folder(path: Path) -> None:
         raise RecordError(
             f"cannot make the folder {path}: {error.strerror}", remedy=_REMEDY
         ) from None
+
+
+def _write_durably(path: Path, text: str) -> None:
+    """On disk before this returns, and never half of it: the way back must survive a power cut."""
+    building = path.with_name(f"{path.name}.new")
+    descriptor = os.open(building, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    building.replace(path)
+    _sync_folder(path.parent)
 
 
 def _sync_folder(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -127,11 +127,11 @@ class AzureRestarter:
 
         await reserve_restart(self._azure, self._ref)
 
-    async def begin(self, requested: Callable[[], object]) -> RestartOperation:
+    async def begin(self, requested: Callable[[], Awaitable[object]]) -> RestartOperation:
         """Ask for it."""
         from serialfix.azure.restart import begin_restart
 
-        requested()
+        await requested()
         return await begin_restart(self._azure, self._ref)
 
     async def resume(self, token: str) -> RestartOperation:

@@ -7,7 +7,7 @@ import os
 import shlex
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -141,9 +141,9 @@ class CommandRestarter(_Unreported):
         self._environ = environment(environ)
         self._timeout = timeout
 
-    async def begin(self, requested: Callable[[], object]) -> _Asked:
+    async def begin(self, requested: Callable[[], Awaitable[object]]) -> _Asked:
         """Run the command to its end. Code 0 is success, another a failure."""
-        requested()
+        await requested()
         with tempfile.TemporaryFile() as output:
             try:
                 process = await asyncio.create_subprocess_exec(
@@ -188,7 +188,7 @@ class SacRestarter(_Unreported):
     def __init__(self, work: Callable[[Purpose], Work]) -> None:
         self._work = work
 
-    async def begin(self, requested: Callable[[], object]) -> _Asked:
+    async def begin(self, requested: Callable[[], Awaitable[object]]) -> _Asked:
         """Type it at SAC's prompt; Enter is pressed once."""
         await self._work(Purpose.RESTART).restart(requested)
         return _Asked()

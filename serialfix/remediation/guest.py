@@ -190,9 +190,9 @@ class Guest:
             if self.lines.entered and error.touched is Touched.NO:
                 error.touched = Touched.MAYBE
             error.state = error.state or f"step {step.id}"
-            self.journal.append("step_failed", step=step.id, error=error.slug)
+            await self.journal.append("step_failed", step=step.id, error=error.slug)
             raise
-        self.journal.append("step_verified", step=step.id, after=plain(after))
+        await self.journal.append("step_verified", step=step.id, after=plain(after))
         self.session.marker(f"step:{number} verified")
         return _result(planned, Outcome.CHANGED, after=after)
 
@@ -212,7 +212,7 @@ class Guest:
             if not wish.distance(state):
                 return state
             line = wish.line(state)
-            self._announce(step.id, former, line)
+            await self._announce(step.id, former, line)
             result = await self.lines.write(line, within=wish.seconds)
             after = await self._settled(wish)
             nearer = wish.distance(after) < wish.distance(state)
@@ -222,7 +222,7 @@ class Guest:
             untouched = after == former and (result is None or failed or not _may_lie(wish, former))
             self.lines.entered &= not untouched
             if untouched:
-                self.journal.append("step_untouched", step=step.id, former=plain(former))
+                await self.journal.append("step_untouched", step=step.id, former=plain(former))
             wish = wish.seen(after)
             if result is not None and not nearer:
                 other = wish.otherwise(after, _error_code(result, after, failed=failed))
@@ -261,12 +261,12 @@ class Guest:
             "may guard it.",
         )
 
-    def _announce(self, step_id: str, former: State, line: str) -> None:
+    async def _announce(self, step_id: str, former: State, line: str) -> None:
         """Journal what is about to be typed. Raises UnsafeStep when the journal may not keep it."""
         facts = {"former": plain(former), "line": line}
-        kept = self.journal.append("step_entering", step=step_id, **facts)
+        kept = await self.journal.append("step_entering", step=step_id, **facts)
         if any(kept[name] != fact for name, fact in facts.items()):
-            self.journal.append("step_untouched", step=step_id, former=facts["former"])
+            await self.journal.append("step_untouched", step=step_id, former=facts["former"])
             raise UnsafeStep(
                 "the former or the new value holds a secret, so the journal cannot keep the way "
                 "back",

@@ -256,12 +256,12 @@ class Lines:
         if self._rejoined > self._rejoins:
             raise error
         self._observer.warning(f"{error}; attaching again")
-        self._journal.append("dropped", error=error.slug)
+        await self._journal.append("dropped", error=error.slug)
         if not isinstance(error, ChannelError):
             await self.session.connect()
         former = self.session.channel
         same = await self.session.rejoin(self._credentials)
-        self._journal.append("rejoined", channel=self.session.channel, same=same)
+        await self._journal.append("rejoined", channel=self.session.channel, same=same)
         if not same and former is not None and counts_anew(former, self.session.channel):
             raise GuestRebooted(
                 "the guest restarted while we worked in it: its channels count anew",

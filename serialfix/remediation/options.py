@@ -39,7 +39,9 @@ class RunOptions:
 
     The VM is one in Azure, whose `vm_id`, a full ARM id, wins over names; or whatever the command
     `console` opens the serial console of, restarted by `restart_command` or, with `restart_by`
-    `sac`, by SAC. One of many runs on a worker keeps within its `arm_budget`, as one in `region`.
+    `sac`, by SAC. With `refuse_foreign` a VM in the middle of somebody else's session is refused;
+    it is no option that a resumed run keeps, because who resumes by hand asks for the console.
+    One of many runs on a worker keeps within its `arm_budget`, as one in `region`.
     """
 
     guest: Credentials
@@ -55,6 +57,7 @@ class RunOptions:
     check: bool = False
     snapshot: bool = False
     restart: bool = True
+    refuse_foreign: bool = False
     state_dir: Path | None = None
     patience: RunPatience = field(default_factory=RunPatience)
     arm_budget: ArmBudget | None = None

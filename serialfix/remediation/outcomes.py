@@ -8,6 +8,7 @@ from typing import Any
 from serialfix.errors import (
     AzureRefused,
     ConsoleError,
+    GuestPasswordMissing,
     Interrupted,
     PreflightError,
     RestartError,
@@ -28,13 +29,15 @@ def touched(now: Standing, error: SerialfixError | None, before: Standing | None
     """`yes` with a verified step; else what the error knows.
 
     It knows of its own process only: what one before it entered (`before`), and nobody has looked
-    at since, may have changed the guest.
+    at since, may have changed the guest. An interruption knows nothing: what was to be entered may
+    have been.
     """
     if now.verified:
         return Touched.YES
     if error is None:
         return Touched.NO
-    unseen = before is not None and bool(before.former.keys() & now.former.keys())
+    earlier = before.former if before is not None else {}
+    unseen = bool(now.former if isinstance(error, Interrupted) else earlier.keys() & now.former)
     return Touched.MAYBE if unseen and error.touched is Touched.NO else error.touched
 
 
@@ -55,7 +58,7 @@ def outcome(
             return {Touched.NO: Outcome.UNREACHABLE, Touched.MAYBE: Outcome.UNKNOWN}.get(
                 touched, Outcome.FAILED
             )
-        case PreflightError():
+        case PreflightError() | GuestPasswordMissing():
             return Outcome.REFUSED
         case UsageError() | Interrupted() if touched is Touched.NO:
             return Outcome.NOT_STARTED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -70,8 +70,8 @@ class Restarter(Protocol):
     async def ready(self) -> None:
         """Until it may be asked for; nothing is begun. Raises RestartRefused."""
 
-    async def begin(self, requested: Callable[[], object]) -> Operation:
-        """Begin the restart. `requested` is called before the first moment that may begin it.
+    async def begin(self, requested: Callable[[], Awaitable[object]]) -> Operation:
+        """Begin the restart. `requested` is awaited before the first moment that may begin it.
 
         Raises RestartRefused when it surely did not begin, and RestartError when that is not known.
         """

@@ -91,6 +91,7 @@ def _work(cast: Cast, about: Any, transport: ReplayTransport) -> Work:
         observer=Silence(),
         restart_allowed=about["restart_allowed"],
         restart_reported=about.get("restart_reported", True),
+        refuse_foreign=about.get("refuse_foreign", False),
         earlier=_states(about["earlier"]),
         facts=None if about.get("facts") is None else _states(about["facts"]),
         patience=WorkPatience(**about["work_patience"]),
@@ -109,13 +110,16 @@ async def _perform(work: Work, purpose: Purpose, about: Any, *, declined: bool) 
     async def decide(_plan: Plan) -> bool:
         return not declined
 
+    async def requested() -> None:
+        """Its journal was the recorded run's."""
+
     match purpose:
         case Purpose.CHECK:
             await work.check()
         case Purpose.APPLY:
             await work.apply(decide, reclaim=bool(about["reclaim"]))
         case Purpose.RESTART:
-            await work.restart(lambda: None)
+            await work.restart(requested)
         case Purpose.PROVE:
             await work.prove(former_channel=about["former_channel"], reclaim=bool(about["reclaim"]))
 

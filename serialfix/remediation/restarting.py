@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any, TypeVar
 
 from serialfix.errors import RestartError, RestartFailed, RestartRefused, SerialfixError
 from serialfix.model import Outcome, RestartResult
-from serialfix.record.journal import JournalPort
+from serialfix.record.journal import JournalPort, to_its_end
 from serialfix.remediation.events import Observer
 from serialfix.remediation.history import Standing
 from serialfix.remediation.place import Operation, Restarter
-
-
-T = TypeVar("T")
 
 
 class Restart:
@@ -62,7 +57,7 @@ class Restart:
         while True:
             try:
                 await self._restarter.ready()
-                return await _to_its_end(self._ask())
+                return await to_its_end(self._ask())
             except RestartRefused as refused:
                 self.result = RestartResult(Outcome.FAILED)
                 again = refused.again_after
@@ -78,12 +73,12 @@ class Restart:
                 lambda: self._journal.append("restart_requested")
             )
         except RestartRefused:
-            self._journal.append("restart_refused")
+            await self._journal.append("restart_refused")
             raise
         except RestartFailed:
             self.result = RestartResult(Outcome.FAILED)
             raise
-        self._journal.append(
+        await self._journal.append(
             "restart_accepted",
             operation=operation.id,
             continuation_token=operation.continuation_token,
@@ -103,21 +98,11 @@ class Restart:
             ended = Outcome.FAILED if isinstance(error, RestartFailed) else Outcome.UNKNOWN
             self.result = RestartResult(ended, operation.id, loop.time() - start)
             raise
-        self._journal.append("restart_done", power_state=state)
         took = loop.time() - start if self._restarter.reports else None  # the guest still goes down
         self.result = RestartResult(self._reported, operation.id, took)
+        await self._journal.append("restart_done", power_state=state)
         if state is not None and state.lower().removeprefix("powerstate/") != "running":
             raise RestartError(
                 f"after the restart the VM is {state}",
                 remedy="Start it (`az vm start`); then `serialfix resume` makes the proof.",
             )
-
-
-async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """What was begun is ended and kept in the journal, then a cancellation goes on."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import os
 import random
+from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import serialfix
@@ -35,7 +34,8 @@ from serialfix.playbook.load import LoadedPlaybook, dump_playbook, parse_playboo
 from serialfix.playbook.plan import Plan
 from serialfix.record.cast import CastWriter, recordings_in
 from serialfix.record.evidence import write_evidence
-from serialfix.record.journal import RunFolder, RunStore, default_state_dir
+from serialfix.record.journal import Journal, RunFolder, RunStore, default_state_dir, to_its_end
+from serialfix.record.storage import PLAYBOOK, UNDO, RunStorage
 from serialfix.record.transcript import transcripts
 from serialfix.remediation import outcomes
 from serialfix.remediation.events import Observer
@@ -47,7 +47,6 @@ from serialfix.remediation.telling import Teller, redacted
 from serialfix.remediation.way_back import undo_playbook
 from serialfix.remediation.work import Purpose, Work
 from serialfix.result import plain
-from serialfix.secrets import Redactor
 from serialfix.session import Credentials, Session, new_nonce
 from serialfix.transport.replay import RecordingTransport
 
@@ -57,6 +56,8 @@ __all__ = [
     "RunOptions",
     "RunPatience",
     "RunSummary",
+    "begin",
+    "go_on",
     "resume",
     "run",
     "runs",
@@ -70,43 +71,86 @@ async def run(playbook: LoadedPlaybook, options: RunOptions, observer: Observer)
     Errors and interruptions are in the result, with their exit code; only what cannot even be
     journalled is raised: RecordError, and ConfigError for a command that must not be kept.
     """
-    return await _Run(playbook, options, observer).execute()
+    return await begin(_new_folder(options), playbook, options, observer)
 
 
 async def undo(run_id: str, options: RunOptions, observer: Observer) -> RunResult:
     """Put back what a run has changed. Raises TargetError, UsageError when there is no such run."""
-    store = RunStore(_state_dir(options))
-    folder = store.open(run_id)
-    now = fold(_read(folder))
-    path = folder.path / "undo.yaml"
-    if not path.exists():
+    folder = _store(options).open(run_id)
+    now = fold(Journal.read(folder.journal_path))
+    text = await folder.kept(UNDO)
+    if text is None:
         raise UsageError(
             f"run {folder.run_id} has changed nothing that could be put back, so there is nothing "
             "to undo"
         )
-    playbook = parse_playbook(path.read_text("utf-8"), file=str(path))
+    playbook = parse_playbook(text, file=folder.undo)
     options = _at_the_same_vm(options, now, CONSOLE)
-    return await _Run(playbook, options, observer, undo_of=folder.run_id).execute()
+    return await begin(_new_folder(options), playbook, options, observer, undo_of=folder.run_id)
 
 
 async def resume(run_id: str, options: RunOptions, observer: Observer) -> RunResult:
-    """Go on with a run that was interrupted. Raises TargetError, UsageError."""
-    store = RunStore(_state_dir(options))
-    folder = store.open(run_id)
-    now = fold(_read(folder))
-    if now.complete:
-        raise UsageError(
-            f"run {folder.run_id} is complete ({now.outcome}); there is nothing to resume"
+    """Go on with a run that was interrupted. Raises TargetError, and what `go_on` raises."""
+    return await go_on(_store(options).open(run_id), options, observer)
+
+
+async def begin(
+    storage: RunStorage,
+    playbook: LoadedPlaybook,
+    options: RunOptions,
+    observer: Observer,
+    *,
+    undo_of: str | None = None,
+) -> RunResult:
+    """Run a playbook on one VM, kept in a storage that is new; it is closed at the end.
+
+    Raises as `run` does, and RecordError for a storage that holds a run already.
+    """
+    with closing(storage):
+        if storage.journal.records:
+            raise RecordError(
+                f"run {storage.run_id} has begun already",
+                remedy=f"`serialfix resume {storage.run_id}` goes on with it.",
+            )
+        return await _Run(storage, playbook, options, observer, undo_of=undo_of).execute()
+
+
+async def go_on(storage: RunStorage, options: RunOptions, observer: Observer) -> RunResult:
+    """Go on with the run that a storage holds; it is closed at the end.
+
+    Raises UsageError when there is nothing to go on with, RecordError when it cannot be journalled.
+    """
+    with closing(storage):
+        now = fold(storage.journal.records)
+        if now.complete:
+            raise UsageError(
+                f"run {storage.run_id} is complete ({now.outcome}); there is nothing to resume"
+            )
+        if now.purpose == Purpose.CHECK:
+            raise UsageError(f"run {storage.run_id} was a check; run it again instead")
+        text = await storage.kept(PLAYBOOK)
+        if text is None:
+            raise UsageError(
+                f"run {storage.run_id} was ended before it began; run the playbook again instead"
+            )
+        playbook = parse_playbook(text, file=f"the playbook of run {storage.run_id}")
+        playbook = replace(playbook, sha256=now.sha256 or playbook.sha256)
+        options = _at_the_same_vm(options, now, ASKED)
+        undo_of, way_back = now.undo_of, await storage.kept(UNDO)
+        here = _Run(
+            storage, playbook, options, observer, undo_of=undo_of, before=now, way_back=way_back
         )
-    if now.purpose == Purpose.CHECK:
-        raise UsageError(f"run {folder.run_id} was a check; run it again instead")
-    path = folder.path / "playbook.yaml"
-    playbook = parse_playbook(path.read_text("utf-8"), file=str(path))
-    playbook = replace(playbook, sha256=now.sha256 or playbook.sha256)
-    options = _at_the_same_vm(options, now, ASKED)
-    return await _Run(
-        playbook, options, observer, resumed=(folder.run_id, now), undo_of=now.undo_of
-    ).execute()
+        return await here.execute()
+
+
+def _new_folder(options: RunOptions) -> RunFolder:
+    """The folder of a new run. Raises ConfigError, before there is one, and RecordError."""
+    place_of(options)
+    return _store(options).create(_new_run_id())
+
+
+def _store(options: RunOptions) -> RunStore:
+    return RunStore(options.state_dir or default_state_dir(options.environ))
 
 
 def _at_the_same_vm(options: RunOptions, now: Standing, kept: tuple[str, ...]) -> RunOptions:
@@ -120,12 +164,14 @@ class _Run:
 
     def __init__(
         self,
+        storage: RunStorage,
         playbook: LoadedPlaybook,
         options: RunOptions,
         observer: Observer,
         *,
-        undo_of: str | None = None,
-        resumed: tuple[str, Standing] | None = None,
+        undo_of: str | None,
+        before: Standing | None = None,
+        way_back: str | None = None,
     ) -> None:
         self._place = place_of(options)
         self._loaded = playbook
@@ -133,14 +179,15 @@ class _Run:
         self._options = options
         self._patience = options.patience
         self._undo_of = undo_of
-        self._resumed = resumed is not None
-        self._before = resumed[1] if resumed else Standing()
-        self._redactor = Redactor([options.guest.password])
+        self._resumed = before is not None
+        self._before = before or Standing()
+        self._storage = storage
+        self._redactor = storage.redactor
+        self._redactor.add(options.guest.password)
         self._observer = Teller(observer, self._redactor)
-        store = RunStore(_state_dir(options), redactor=self._redactor)
-        self._folder = store.open(resumed[0]) if resumed else store.create(_new_run_id())
-        self._journal = self._folder.journal
-        self._undo_path = self._folder.path / "undo.yaml"
+        self._journal = storage.journal
+        self._undo = way_back
+        """As it is kept."""
         self._vm = self._place.wanted
         self._works: list[Work] = []
         self._work: Work | None = None
@@ -152,36 +199,19 @@ class _Run:
         """Everything, up to the report."""
         error: SerialfixError | None = None
         try:
-            if self._resumed:
-                self._journal.append("run_resumed", version=serialfix.__version__)
-            else:
-                (self._folder.path / "playbook.yaml").write_text(self._loaded.text, "utf-8")
-                self._journal.append(
-                    "run_started",
-                    playbook=self._playbook.name,
-                    sha256=self._loaded.sha256,
-                    parameters={
-                        name: parameter.value
-                        for name, parameter in self._playbook.parameters.items()
-                    },
-                    purpose=Purpose.CHECK if self._options.check else Purpose.APPLY,
-                    undo_of=self._undo_of,
-                    asked={name: getattr(self._options, name) for name in ASKED},
-                    user=_user(),
-                    version=serialfix.__version__,
-                )
+            await to_its_end(self._begin())
             await self._perform()
         except SerialfixError as caught:
             error = caught
         except OSError as caught:
             error = RecordError(
-                f"cannot write to {self._folder.path}: {caught.strerror}",
+                f"cannot write to {self._storage.path}: {caught.strerror}",
                 remedy="Free some space, or give another folder with --state-dir.",
             )
         except asyncio.CancelledError as caught:
             error = Interrupted(
                 "interrupted",
-                remedy=f"`serialfix resume {self._folder.run_id}` goes on from here.",
+                remedy=f"`serialfix resume {self._storage.run_id}` goes on from here.",
             )
             codes = (code for code in caught.args if isinstance(code, int))  # of the signal
             error.exit_code = next(codes, error.exit_code)
@@ -190,22 +220,45 @@ class _Run:
                 cast.close()
                 if cast.error:
                     self._warn(f"the recording is incomplete: {cast.error}")
-        return self._report(error)
+        report = asyncio.ensure_future(self._report(error))
+        with suppress(asyncio.CancelledError):  # too late: this is how it ended
+            await to_its_end(report)
+        return report.result()
+
+    async def _begin(self) -> None:
+        """What `resume` needs, together."""
+        if self._resumed:
+            await self._journal.append("run_resumed", version=serialfix.__version__)
+            return
+        await self._storage.keep(PLAYBOOK, self._loaded.text)
+        await self._journal.append(
+            "run_started",
+            playbook=self._playbook.name,
+            sha256=self._loaded.sha256,
+            parameters={
+                name: parameter.value for name, parameter in self._playbook.parameters.items()
+            },
+            purpose=Purpose.CHECK if self._options.check else Purpose.APPLY,
+            undo_of=self._undo_of,
+            asked={name: getattr(self._options, name) for name in ASKED},
+            user=_user(),
+            version=serialfix.__version__,
+        )
 
     async def _perform(self) -> None:
         self._observer.phase("find", self._vm.label or self._vm.id)
         around = Surroundings(
-            run_id=self._folder.run_id,
+            run_id=self._storage.run_id,
             progress=self._observer.progress,
             keep_secret=self._redactor.add,
         )
         async with self._place.opened(around):
             self._vm = await self._place.find()
-            with self._folder.lock_vm(self._vm.id):
+            with self._storage.lock_vm(self._vm.id):
                 self._observer.phase("preflight", "" if self._options.console else self._vm.id)
                 condition = await self._place.preflight()
                 self._vm = condition.vm
-                self._journal.append("target", vm_id=self._vm.id, os=condition.os_name)
+                await self._journal.append("target", vm_id=self._vm.id, os=condition.os_name)
                 if not self._playbook.is_for(condition.os_name):
                     raise PlaybookNotForGuest(
                         f"{self._playbook.name} is not for {condition.os_name}: it applies to "
@@ -234,29 +287,30 @@ class _Run:
         """Everything that must be settled before the first change."""
         way_back = self._way_back(plan)
         confirmed = await asyncio.to_thread(self._observer.confirm, plan)
-        self._journal.append("confirmed" if confirmed else "declined")
+        await self._journal.append("confirmed" if confirmed else "declined")
         if not confirmed:
             return False
         kinds = {record["kind"] for record in self._journal.records}
         if self._options.snapshot and "snapshot" not in kinds:
             self._observer.phase("snapshot", "of the OS disk")
             snapshot = await self._place.snapshot()
-            self._journal.append("snapshot", id=snapshot)
+            await self._journal.append("snapshot", id=snapshot)
             self._observer.progress(snapshot)
         if way_back is not None:
-            _write_durably(self._undo_path, way_back)
+            await self._storage.keep(UNDO, way_back)
+            self._undo = way_back
         return True
 
     def _way_back(self, plan: Plan) -> str | None:
         """The undo playbook's text. Raises UnsafeStep when a former state cannot be put back."""
         kept = None
-        if self._undo_path.exists():  # a former process of this run saw the values before us
-            kept = parse_playbook(self._undo_path.read_text("utf-8")).playbook
+        if self._undo is not None:  # a former process of this run saw the values before us
+            kept = parse_playbook(self._undo).playbook
         planned = [record for record in self._journal.records if record["kind"] == "planned"]
         back = undo_playbook(
             self._playbook,
             plan,
-            run_id=self._folder.run_id,
+            run_id=self._storage.run_id,
             absent_keys=planned[-1]["absent_keys"],
             kept=kept,
         )
@@ -281,12 +335,14 @@ class _Run:
         """A new session with its recording."""
         guest = self._options.guest
         nonce = new_nonce()
-        number = len(recordings_in(self._folder.path)) + 1
+        number = len(recordings_in(self._storage.path)) + 1
+        looking = purpose in (Purpose.CHECK, Purpose.APPLY)
+        refuse_foreign = self._options.refuse_foreign and looking
         cast = CastWriter(
-            self._folder.path / f"session-{number}-{purpose}.cast",
+            self._storage.path / f"session-{number}-{purpose}.cast",
             header={
                 "purpose": purpose,
-                "run_id": self._folder.run_id,
+                "run_id": self._storage.run_id,
                 "vm": self._vm.label,
                 "playbook": self._loaded.text,
                 "nonce": nonce,
@@ -299,6 +355,7 @@ class _Run:
                 "facts": plain(self._facts()),
                 "restart_allowed": self._may_restart,
                 "restart_reported": self._restarter.reports,
+                "refuse_foreign": refuse_foreign,
                 "patience": asdict(self._patience.console),
                 "work_patience": asdict(self._patience.work),
                 "guest_patience": asdict(self._patience.guest),
@@ -325,6 +382,7 @@ class _Run:
             observer=self._observer,
             restart_allowed=self._may_restart,
             restart_reported=self._restarter.reports,
+            refuse_foreign=refuse_foreign,
             earlier=self._before.former,
             facts=self._facts(),
             patience=self._patience.work,
@@ -399,33 +457,35 @@ class _Run:
                 state=error.state,
                 expected=error.expected,
                 screen=error.screen,
-                remedy=f"{error.remedy} `serialfix resume {self._folder.run_id}` goes on.".strip(),
+                remedy=f"{error.remedy} `serialfix resume {self._storage.run_id}` goes on.".strip(),
             ) from error
 
     # --- the report -----------------------------------------------------------------------------
 
-    def _report(self, error: SerialfixError | None) -> RunResult:
+    async def _report(self, error: SerialfixError | None) -> RunResult:
         """The result, its evidence and the journal's end. Never raises a SerialfixError."""
         self._observer.phase("report")
         result = redacted(self._result(error), self._redactor)
-        paths = recordings_in(self._folder.path)  # also those of a process before this one
+        path = self._storage.path
+        paths = recordings_in(path)  # also those of a process before this one
         try:
-            undo_path = self._undo_path
             evidence = write_evidence(
-                self._folder.path / "evidence",
+                path / "evidence",
                 redactor=self._redactor,
                 result=result,
-                journal=self._folder.journal_path,
+                journal=self._journal.records,
                 transcript_text=transcripts(paths, redactor=self._redactor),
                 recordings=paths,
                 playbook_text=self._loaded.text,
-                undo_text=undo_path.read_text("utf-8") if undo_path.exists() else None,
+                undo_text=self._undo,
             )
             result = replace(result, evidence=str(evidence))
-            self._journal.append("run_ended", outcome=result.outcome, exit_code=result.exit_code)
+            await self._storage.ended(result, evidence)
+            await self._journal.append(
+                "run_ended", outcome=result.outcome, exit_code=result.exit_code
+            )
         except (SerialfixError, OSError) as failed:
             self._observer.warning(f"the evidence is incomplete: {failed}")
-        self._folder.close()
         return result
 
     def _result(self, error: SerialfixError | None) -> RunResult:
@@ -438,7 +498,7 @@ class _Run:
         restart = self._restart.result if self._restart else None
         warnings = [*self._warnings, *(text for work in self._works for text in work.warnings)]
         return RunResult(
-            run_id=self._folder.run_id,
+            run_id=self._storage.run_id,
             vm_id=self._vm.id,
             vm_name=self._vm.label,
             playbook=self._playbook.name,
@@ -459,9 +519,9 @@ class _Run:
             proof=tuple(proof for work in self._works for proof in work.proof),
             warnings=tuple(dict.fromkeys(warnings)),
             error=error.facts() if error else None,
-            journal=str(self._folder.journal_path),
-            recordings=tuple(map(str, recordings_in(self._folder.path))),
-            undo=str(self._undo_path) if now.former and self._undo_path.exists() else None,
+            journal=self._storage.where,
+            recordings=tuple(map(str, recordings_in(self._storage.path))),
+            undo=self._storage.undo if now.former and self._undo is not None else None,
             duration_s=self._observer.elapsed,
             phases=self._observer.phases,
             plan=self._work.plan.facts if self._work and self._work.plan else None,
@@ -471,16 +531,6 @@ class _Run:
     def _warn(self, text: str) -> None:
         self._warnings.append(text)
         self._observer.warning(text)
-
-
-def _state_dir(options: RunOptions) -> Path:
-    return options.state_dir or default_state_dir(options.environ)
-
-
-def _read(folder: RunFolder) -> list[dict[str, Any]]:
-    from serialfix.record.journal import Journal
-
-    return Journal.read(folder.journal_path)
 
 
 def _new_run_id() -> str:
@@ -493,12 +543,3 @@ def _user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return "unknown"
-
-
-def _write_durably(path: Path, text: str) -> None:
-    """On disk before this returns: the way back must survive a power cut."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())

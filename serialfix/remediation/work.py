@@ -93,6 +93,7 @@ class Work:
         observer: Observer,
         restart_allowed: bool = True,
         restart_reported: bool = True,
+        refuse_foreign: bool = False,
         earlier: Mapping[str, State] | None = None,
         facts: Mapping[str, State] | None = None,
         patience: WorkPatience | None = None,
@@ -113,6 +114,8 @@ class Work:
         self._restart_allowed = restart_allowed
         self._restart_reported = restart_reported
         self._earlier = earlier or {}
+        # What was begun is brought to its end, beside whoever came since.
+        session.refuse_foreign = refuse_foreign and not self._earlier
         self._facts = facts
         self._patience = patience or WorkPatience()
         self._guest = Guest(session, credentials, journal, observer, guest_patience)
@@ -147,14 +150,14 @@ class Work:
                 await self._change(plan)
             else:
                 for planned in plan.steps:
-                    self._keep(planned.id, Outcome.OK)
+                    await self._keep(planned.id, Outcome.OK)
             if not self._will_restart(plan):
                 self._observer.phase("prove")
                 await self._prove(values=bool(plan.changes))
                 self._require_proof("without a restart")
 
-    async def restart(self, requested: Callable[[], object]) -> None:
-        """Attach, and have SAC restart the system; `requested` is called just before Enter.
+    async def restart(self, requested: Callable[[], Awaitable[object]]) -> None:
+        """Attach, and have SAC restart the system; `requested` is awaited just before Enter.
 
         Raises RestartRefused when SAC says that it failed. No sign of the restart is no error:
         SAC's screen is not what proves it.
@@ -249,7 +252,7 @@ class Work:
             if self.session.logged_on:
                 raise  # whether the password was taken is not known: no second logon by itself
             self._warn(f"{error}; attaching again")
-            self._journal.append("dropped", error=error.slug)
+            await self._journal.append("dropped", error=error.slug)
             await self.session.connect()
             await self._enter(reclaim=False)
         if self.session.others:
@@ -262,7 +265,7 @@ class Work:
         """Into a shell of our own; a channel that an attempt before this one made is used."""
         if reclaim:
             same = await self.session.rejoin(self._credentials, sure=False)
-            self._journal.append("rejoined", channel=self.session.channel, same=same)
+            await self._journal.append("rejoined", channel=self.session.channel, same=same)
         elif self.session.channel is not None:
             await self.session.rejoin(self._credentials)
         else:
@@ -270,7 +273,7 @@ class Work:
                 await self.session.open_channel()
             finally:
                 if self.session.channel is not None:
-                    self._journal.append(
+                    await self._journal.append(
                         "channel_opened",
                         channel=self.session.channel,
                         prompt=self.session.prompt,
@@ -294,7 +297,7 @@ class Work:
         )
         self.plan = plan
         self.warnings += plan.warnings
-        self._journal.append(
+        await self._journal.append(
             "planned",
             steps=[
                 {
@@ -314,6 +317,7 @@ class Work:
 
     async def _change(self, plan: Plan) -> None:
         self._observer.phase("apply", f"{plan.changes} of {len(plan.steps)} steps")
+        self.session.refuse_foreign = False
         for number, (step, planned) in enumerate(
             zip(self._playbook.steps, plan.steps, strict=True), start=1
         ):
@@ -324,16 +328,18 @@ class Work:
                 )
             except SerialfixError as error:
                 unknown = error.touched is Touched.MAYBE
-                self._keep(
+                await self._keep(
                     step.id, Outcome.UNKNOWN if unknown else Outcome.FAILED, error=str(error)
                 )
                 raise
             took = asyncio.get_running_loop().time() - start
             typed = result.outcome is not Outcome.OK
-            self._keep(step.id, result.outcome, after=result.after, seconds=took if typed else None)
+            await self._keep(
+                step.id, result.outcome, after=result.after, seconds=took if typed else None
+            )
             self._observer.step(number, len(plan.steps), self.steps[step.id])
 
-    def _keep(
+    async def _keep(
         self,
         step_id: str,
         outcome: Outcome,
@@ -351,7 +357,7 @@ class Work:
             after = before
             if step_id in self._earlier and self._earlier[step_id] != after:
                 outcome, before = Outcome.CHANGED, self._earlier[step_id]
-                self._journal.append("step_verified", step=step_id, after=plain(after))
+                await self._journal.append("step_verified", step=step_id, after=plain(after))
         self.steps[step_id] = StepResult(
             id=step_id,
             kind=planned.kind,
@@ -380,7 +386,7 @@ class Work:
         for wish in self._playbook.proofs:
             self.proof.append(await self._proofs.prove(wish))
         for proof in self.proof:
-            self._journal.append("proof", id=proof.id, outcome=proof.outcome, text=proof.text)
+            await self._journal.append("proof", id=proof.id, outcome=proof.outcome, text=proof.text)
             if proof.outcome is Outcome.UNKNOWN:
                 self._warn(f"{proof.id}: {proof.text}")
 
@@ -404,7 +410,7 @@ class Work:
         if left:
             self._warn(f"the console was not left clean: {left}")
         if opened or left:
-            self._journal.append("left", clean=not left)
+            await self._journal.append("left", clean=not left)
 
     def _warn(self, text: str) -> None:
         self.warnings.append(text)

@@ -27,3 +27,29 @@ class ReportFormat(StrEnum):
     NONE = "none"
     JUNIT = "junit"
     MARKDOWN = "markdown"
+
+
+class FleetReportFormat(StrEnum):
+    """Formats of a fleet run's report: those of a run, and one for spreadsheets."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONC = "jsonc"
+    YAML = "yaml"
+    TSV = "tsv"
+    NONE = "none"
+    CSV = "csv"
+    JUNIT = "junit"
+    MARKDOWN = "markdown"
+
+
+class WatchFormat(StrEnum):
+    """Formats of what is watched: those of az for its end, and JSON lines from its beginning."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONC = "jsonc"
+    YAML = "yaml"
+    TSV = "tsv"
+    NONE = "none"
+    JSONL = "jsonl"

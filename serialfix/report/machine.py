@@ -35,7 +35,7 @@ def _cell(value: Any) -> str:
     return "" if value is None else printable(str(value))
 
 
-def _no_order(text: str, hash_sign: str) -> str:
+def no_order(text: str, hash_sign: str) -> str:
     """JSON or YAML in which a pipeline that shows it finds no order to it: they may stand anywhere.
 
     Only text in quotes holds `##vso[` or `##[`, and there a `#` may be written as an escape.
@@ -58,12 +58,12 @@ def write(
     data = plain(data)
     match output:
         case OutputFormat.JSON:
-            print(_no_order(json.dumps(data, indent=2), "\\u0023"), file=out)
+            print(no_order(json.dumps(data, indent=2), "\\u0023"), file=out)
         case OutputFormat.JSONC:
             from rich.console import Console
             from rich.highlighter import JSONHighlighter
 
-            coloured = JSONHighlighter()(_no_order(json.dumps(data, indent=2), "\\u0023"))
+            coloured = JSONHighlighter()(no_order(json.dumps(data, indent=2), "\\u0023"))
             Console(file=out, soft_wrap=True).print(coloured)
         case OutputFormat.YAML:
             import yaml
@@ -74,7 +74,7 @@ def write(
             text = dump(allow_unicode=True)
             # PyYAML counts bidi characters and Unicode's blanks among the readable ones
             if text != printable(text, keep="\n"):
-                text = _no_order(dump(default_style='"'), "\\x23")
+                text = no_order(dump(default_style='"'), "\\x23")
             print(text, end="", file=out)
         case OutputFormat.TSV:
             for row in rows:

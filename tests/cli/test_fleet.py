@@ -9,7 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from serialfix.cli.fleet_options import PolicyOptions
 from serialfix.fleet.budget import DEFAULT_CONCURRENCY, DEFAULT_ERRORS
+from serialfix.fleet.policy import Policy
 from serialfix.fleet.waves import DEFAULT
 from serialfix.lab.server import Lab, LabThread
 from serialfix.lab.switches import FORBIDDEN, ArmDelays, ArmFaults
@@ -59,6 +61,7 @@ def test_the_defaults_shown_in_the_help_are_those_of_the_policy(stage: Stage) ->
     _, out, _ = stage.run("fleet", "plan", "--help")
     for value in (DEFAULT, DEFAULT_ERRORS, DEFAULT_CONCURRENCY):
         assert f"[default: {value}]" in " ".join(out.split())
+    assert PolicyOptions().policy() == Policy()
 
 
 def test_who_and_in_which_waves(stage: Stage, lab: LabThread) -> None:
@@ -74,6 +77,23 @@ def test_who_and_in_which_waves(stage: Stage, lab: LabThread) -> None:
     ]
     idle = planned(stage, "--name", "off")
     assert (names(idle), "does not run" in idle["notes"][0]) == (["off"], True)
+
+
+def test_the_policy_is_in_the_plan(stage: Stage, lab: LabThread) -> None:
+    data = planned(
+        stage,
+        *("--all", "--approve-after", "1", "--max-per-region", "25%", "--retries", "2"),
+        *("--retry-delay", "5m", "--window", "Sat,Sun 01:00-05:00 Europe/Berlin"),
+    )
+    assert (
+        data["policy"].items()
+        >= {
+            **{"approve_after": 1, "max_per_region": "25%", "retries": 2, "retry_delay_s": 300},
+            "window": "Sat,Sun 01:00-05:00 Europe/Berlin",
+        }.items()
+    )
+    (region,) = data["arm_calls"]["regions"]
+    assert {budget["at_once"] for budget in region["budgets"]} == {len(data["targets"]) // 4}
 
 
 def test_subscriptions_by_name_and_id(stage: Stage, lab: LabThread) -> None:
@@ -118,6 +138,11 @@ def test_ids_from_a_file_and_from_stdin(
         (("--all", "--waves", "rest,1"), "--waves"),
         (("--all", "--max-errors", "x"), "--max-errors"),
         (("--all", "--max-concurrency", "0"), "--max-concurrency"),
+        (("--all", "--max-per-region", "0%"), "--max-per-region"),
+        (("--all", "--approve-after", "0"), "--approve-after 0"),
+        (("--all", "--window", "22-04"), "--window"),
+        (("--all", "--retries", "11"), "--retries"),
+        (("--all", "--retry-delay", "soon"), "--retry-delay"),
         (("--all", "--tag", "x"), "--tag takes NAME=VALUE"),
         (("--all", "--set", "no=1"), "no parameter no"),
         (("--all", "--power", "off"), "--power"),

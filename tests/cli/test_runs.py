@@ -13,6 +13,7 @@ from serialfix.result import run_json
 from serialfix.secrets import Redactor
 from tests.cli.conftest import Stage
 from tests.report.examples import FAILED, RESULT
+from tests.support.journals import tell
 
 
 ID = "20261121-084500-abcde"
@@ -21,10 +22,10 @@ ID = "20261121-084500-abcde"
 def keep(state: Path, run_id: str, result: RunResult | None) -> None:
     """A run as it lies in the state folder after its end."""
     folder = RunStore(state).create(run_id)
-    folder.journal.append("run_started", playbook="rdp-reset", purpose="apply")
+    tell(folder.journal, "run_started", playbook="rdp-reset", purpose="apply")
     if result is not None:
         write_evidence(folder.path / "evidence", redactor=Redactor(), result=result)
-        folder.journal.append("run_ended", outcome=result.outcome, exit_code=result.exit_code)
+        tell(folder.journal, "run_ended", outcome=result.outcome, exit_code=result.exit_code)
     folder.close()
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serialfix.console import cmd, sac
+from serialfix.console import cmd, others, sac
 from serialfix.console.machine import Console, Machine, Patience, Row, Step
 from serialfix.errors import ConsoleError, ExpectTimeout, MachineMisuse
 
@@ -123,11 +123,24 @@ TABLES: dict[str, tuple[Any, Any, Mapping[Any, Any]]] = {
     "rejoin": (sac.REJOIN, sac.State.ARRIVE, sac.SIGHTS),
     "reclaim": (sac.RECLAIM, sac.State.ARRIVE, sac.SIGHTS),
     "close": (sac.CLOSE, sac.State.ARRIVE, sac.SIGHTS),
+    **{
+        f"considerate {name}": (others.considerate(table), sac.State.ARRIVE, others._SIGHTS)
+        for name, table in (
+            ("open", sac.OPEN),
+            ("rejoin", sac.REJOIN),
+            ("reclaim", sac.RECLAIM),
+        )
+    },
+    "give back": (others.GIVE_BACK, sac.State.HOME, sac.SIGHTS),
     "login": (cmd._LOGIN, cmd.State.USERNAME, cmd._SIGHTS),
     "command": (cmd._COMMAND, cmd.State.RUN, cmd._SIGHTS),
     "leave": (cmd._LEAVE, cmd.State.EXIT, cmd._SIGHTS),
 }
 tables = pytest.mark.parametrize("name", TABLES)
+
+
+def at_sac(sights: Mapping[Any, Any]) -> bool:
+    return sac.Sight.SAC_PROMPT in sights
 
 
 def rows(name: str) -> list[tuple[Any, Row[Any, Any]]]:
@@ -163,7 +176,7 @@ def test_keys_are_pressed_only_where_a_row_says_so(name: str) -> None:
         assert bool(row.keys) == typed, state
 
 
-@pytest.mark.parametrize("name", ["open", "rejoin", "reclaim", "close"])
+@pytest.mark.parametrize("name", [name for name, (_, _, of) in TABLES.items() if at_sac(of)])
 def test_at_sac_only_ch_and_cmd_are_typed(name: str) -> None:
     """It matches by prefix: `restart` and `shutdown` act at once (sac.md §2.2)."""
     machine = sac.SacMachine(TABLES[name][0], Patience(), own="Cmd0007")

@@ -9,7 +9,7 @@ import pytest
 
 from serialfix.console.machine import Patience
 from serialfix.console.sac_restart import RESTART, RestartMachine
-from serialfix.errors import GatewayClosed, RestartRefused
+from serialfix.errors import GatewayClosed, RecordError, RestartRefused
 from serialfix.lab.faults import Delays, Faults
 from serialfix.lab.guest import Guest
 from serialfix.lab.profiles import Renderer
@@ -123,6 +123,21 @@ def test_a_prompt_without_sacs_xml_is_not_believed() -> None:
     assert outing.kinds() == []
 
 
+def test_a_request_that_could_not_be_kept_leaves_no_word_behind() -> None:
+    """Whoever presses Enter next would restart the system."""
+
+    def fail() -> None:
+        raise RecordError("the disk is full")
+
+    async def script(stage: Rig) -> tuple[Outing, Guest]:
+        return await stage.restart(fail), stage.guest
+
+    outing, guest = scene("conpty", script)
+    there: Any = guest
+    assert (outing.slug, guest.restarts, there._sac._line) == ("record", 0, "")
+    assert "restart" not in [entry.line for entry in outing.entered]
+
+
 class DeafToEnter(Wired):
     """The Enter after `restart` gets lost."""
 
@@ -195,11 +210,15 @@ def test_every_state_of_the_table_has_its_sights_and_deadlines() -> None:
 def test_the_session_forgets_the_hook() -> None:
     async def main() -> list[str]:
         calls: list[str] = []
+
+        async def requested() -> None:
+            calls.append("restart")
+
         stage = Rig("conpty", delays=Delays(sac_restart_uptime=0))
         await stage.boot()
         session = Session(stage.wired, nonce="q7kzb")
         await session.connect()
-        await session.restart(lambda: calls.append("restart"))
+        await session.restart(requested)
         await asyncio.sleep(10)
         await session.open_channel()
         await session.close()

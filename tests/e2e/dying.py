@@ -28,11 +28,11 @@ def main(moment: str, nth: int) -> None:
     append = Journal.append
     when, _, kind = moment.partition(":")
 
-    def dying_append(self: Journal, name: str, /, **facts: Any) -> Any:
+    async def dying_append(self: Journal, name: str, /, **facts: Any) -> Any:
         due = name == kind and next(calls) == nth
         if due and when == "before":
             _die()
-        record = append(self, name, **facts)
+        record = await append(self, name, **facts)
         if due:
             _die()
         return record

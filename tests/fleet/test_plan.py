@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from serialfix.azure.discovery import FoundVm, Scope
-from serialfix.errors import UsageError
-from serialfix.fleet.plan import Bounds, FleetPlan, check_bounds, make_plan, plan_json, rows
+from serialfix.fleet.plan import FleetPlan, make_plan, plan_json, rows
+from serialfix.fleet.policy import Policy
 from serialfix.fleet.targets import Wish, choose
 from serialfix.fleet.view import duration, plan_view
 from serialfix.playbook.load import find_playbook
@@ -17,7 +17,6 @@ from serialfix.result import plain
 from tests.fleet.vms import found
 
 
-BOUNDS = Bounds(waves="1,10%,rest", max_errors="5%", max_concurrency="50")
 MANY = [
     *(found(f"web-{n:04}", power="running" if n else "stopped") for n in range(1000)),
     *(found(f"lin-{n:04}", not_server="Linux") for n in range(30)),
@@ -30,7 +29,7 @@ def plan_of(vms: list[FoundVm], **more: Any) -> FleetPlan:
     return make_plan(
         find_playbook("rdp-reset", environ={}),
         choose(vms, wish),
-        Bounds(**{"waves": "1,10%,rest", "max_errors": "5%", "max_concurrency": "50", **more}),
+        Policy(**more),
         scope=Scope(("s",)),
         wish=wish,
         queries=2,
@@ -95,12 +94,22 @@ def test_what_does_not_fit_is_told_with_figures() -> None:
     assert "1000 at once of 200" in text
 
 
-@pytest.mark.parametrize("bad", [{"waves": "x"}, {"max_errors": "-1"}, {"max_concurrency": "0"}])
-def test_bounds_are_looked_at_before_any_vm(bad: dict[str, str]) -> None:
-    given = {"waves": "1", "max_errors": "1", "max_concurrency": "1", **bad}
-    with pytest.raises(UsageError, match="--" + next(iter(bad)).replace("_", "-")):
-        check_bounds(Bounds(**given))
-    check_bounds(BOUNDS)
+def test_what_a_start_waits_for_is_told() -> None:
+    policy = {
+        **{"max_per_region": "20%", "approve_after": 1, "retries": 2, "retry_delay_s": 300},
+        "window": "Mon-Fri 22:00-04:00 Europe/Berlin; Sat,Sun 00:00-24:00 Europe/Berlin",
+    }
+    plan = plan_of(MANY, **policy)
+    text = shown(plan)
+    assert all(len(line) <= 80 for line in text.splitlines())
+    for wanted in (
+        *("at most 20% at once", "After wave 1 it waits", "up to 2 times, first after 5 min"),
+        *("  Mon-Fri 22:00-04:00 Europe/Berlin\n", "  Sat,Sun 00:00-24:00 Europe/Berlin\n"),
+    ):
+        assert wanted in text
+    data = plan_json(plan)
+    assert data["policy"].items() >= policy.items()
+    jsonschema.Draft7Validator(shipped_schema("fleet-plan-1")).validate(plain(data))
 
 
 def test_durations_have_no_more_digits_than_an_estimate() -> None:

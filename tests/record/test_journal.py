@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import os
@@ -20,12 +21,16 @@ from serialfix.record.journal import (
     Journal,
     JournalPort,
     MemoryJournal,
+    Record,
     RunStore,
     attached_path,
     claim_vm,
     default_state_dir,
+    to_its_end,
 )
+from serialfix.record.storage import RunStorage
 from serialfix.secrets import Redactor, Secret
+from tests.support.journals import tell
 
 
 VM = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/myvm"
@@ -43,9 +48,9 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 class TestAppend:
-    def test_one_line_each_on_disk_at_once(self, journal: Journal) -> None:
-        journal.append("run", vm=VM)
-        record = journal.append("step.entering", step="security-layer", before=None)
+    async def test_one_line_each_on_disk_at_once(self, journal: Journal) -> None:
+        await journal.append("run", vm=VM)
+        record = await journal.append("step.entering", step="security-layer", before=None)
         lines = journal.path.read_text("ascii").splitlines()
         assert [json.loads(line) for line in lines] == list(journal.records)
         assert record == journal.records[1]
@@ -53,7 +58,7 @@ class TestAppend:
         assert (record["seq"], record["kind"]) == (2, "step.entering")
         assert datetime.fromisoformat(record["at"]).utcoffset() == timedelta(0)
 
-    def test_it_is_synced_before_it_returns(
+    async def test_it_is_synced_before_it_returns(
         self, journal: Journal, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         sizes = []
@@ -64,17 +69,17 @@ class TestAppend:
             sync(file)
 
         monkeypatch.setattr(os, "fsync", watch)
-        journal.append("run")
+        await journal.append("run")
         assert sizes == [journal.path.stat().st_size]
 
     def test_only_the_owner_reads_it(self, journal: Journal) -> None:
         assert stat.S_IMODE(journal.path.stat().st_mode) == 0o600
 
-    def test_our_nouns_are_kept_as_json(self) -> None:
+    async def test_our_nouns_are_kept_as_json(self) -> None:
         journal = MemoryJournal(
             now=lambda: datetime(2030, 1, 1, 2, tzinfo=timezone(-timedelta(hours=2)))
         )
-        record = journal.append(
+        record = await journal.append(
             "step.verified",
             outcome=Outcome.CHANGED,
             after=RegistryValue(RegistryType.BINARY, b"\1"),
@@ -95,28 +100,28 @@ class TestAppend:
             "secret": "<redacted:guest_password>",
         }
 
-    def test_secrets_do_not_come_in(self, tmp_path: Path) -> None:
+    async def test_secrets_do_not_come_in(self, tmp_path: Path) -> None:
         redactor = Redactor([Secret("hunter2", "pw")])
         before = RegistryValue(RegistryType.SZ, "hunter2")
         with closing(Journal(tmp_path / "j", redactor=redactor)) as journal:
-            record = journal.append("step.entering", before=before, screen=["is hunter2"])
+            record = await journal.append("step.entering", before=before, screen=["is hunter2"])
         assert "hunter2" not in (tmp_path / "j").read_text()
         assert record["before"] != before.to_json()
 
-    def test_misuse(self, journal: Journal) -> None:
+    async def test_misuse(self, journal: Journal) -> None:
         with pytest.raises(ValueError, match="seq"):
-            journal.append("run", seq=1)
+            await journal.append("run", seq=1)
         with pytest.raises(TypeError, match="object"):
-            journal.append("run", thing=object())
+            await journal.append("run", thing=object())
         assert journal.records == ()
         assert journal.path.read_bytes() == b""
 
 
 class TestDiskFull:
-    def test_nothing_of_the_line_stays(
+    async def test_nothing_of_the_line_stays(
         self, journal: Journal, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        journal.append("run")
+        await journal.append("run")
         whole = journal.path.read_bytes()
         write = os.write
 
@@ -127,15 +132,15 @@ class TestDiskFull:
 
         monkeypatch.setattr(os, "write", half)
         with pytest.raises(RecordError, match="No space left") as caught:
-            journal.append("step.entering", step="one")
+            await journal.append("step.entering", step="one")
         assert (caught.value.exit_code, caught.value.touched) == (2, "no")
         assert "--state-dir" in caught.value.remedy
         assert journal.path.read_bytes() == whole
         monkeypatch.undo()
-        assert journal.append("again")["seq"] == 2
+        assert (await journal.append("again"))["seq"] == 2
         assert [each["kind"] for each in Journal.read(journal.path)] == ["run", "again"]
 
-    def test_a_failed_sync_is_a_failed_append(
+    async def test_a_failed_sync_is_a_failed_append(
         self, journal: Journal, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def fail(file: int) -> None:
@@ -143,17 +148,118 @@ class TestDiskFull:
 
         monkeypatch.setattr(os, "fsync", fail)
         with pytest.raises(RecordError, match="Input/output"):
-            journal.append("run")
+            await journal.append("run")
         assert Journal.read(journal.path) == []
 
-    def test_a_closed_journal_takes_nothing(self, journal: Journal) -> None:
+    async def test_a_closed_journal_takes_nothing(self, journal: Journal) -> None:
         journal.close()
         with pytest.raises(RecordError):
-            journal.append("run")
+            await journal.append("run")
 
     def test_a_folder_that_cannot_be_written(self, tmp_path: Path) -> None:
         with pytest.raises(RecordError, match="No such file"):
             Journal(tmp_path / "no" / "journal.jsonl")
+
+
+class Slow(MemoryJournal):
+    """Its records are on their way until they are let through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stored: list[Record] = []
+        self.begun = asyncio.Event()
+        self.through = asyncio.Event()
+        self.error: RecordError | None = None
+
+    async def _store(self, record: Record) -> None:
+        self.begun.set()
+        await self.through.wait()
+        if self.error is not None:
+            raise self.error
+        self.stored.append(record)
+
+
+class TestStoredElsewhere:
+    async def test_two_tasks_at_once_take_turns(self) -> None:
+        journal = Slow()
+        both = [asyncio.ensure_future(journal.append(kind)) for kind in ("one", "two")]
+        await journal.begun.wait()
+        assert journal.records == ()
+        journal.through.set()
+        kept: list[Record] = await asyncio.gather(*both)
+        assert [(record["seq"], record["kind"]) for record in kept] == [(1, "one"), (2, "two")]
+        assert list(journal.records) == journal.stored == kept
+
+    async def test_what_is_told_is_what_it_was_when_it_was_told(self) -> None:
+        journal, steps = Slow(), ["one"]
+        append = asyncio.ensure_future(journal.append("planned", steps=steps))
+        await journal.begun.wait()
+        steps.append("two")
+        journal.through.set()
+        assert (await append)["steps"] == ["one"]
+
+    @pytest.mark.parametrize("times", [1, 2])
+    async def test_one_that_was_begun_is_kept_before_a_cancellation_goes_on(
+        self, times: int
+    ) -> None:
+        journal = Slow()
+        begun, waiting = (asyncio.ensure_future(journal.append(kind)) for kind in ("one", "two"))
+        await journal.begun.wait()
+        for _ in range(times):
+            for task in (begun, waiting):
+                task.cancel(143)
+            await asyncio.sleep(0)
+        assert not begun.done()
+        journal.through.set()
+        for task in (begun, waiting):
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await task
+            assert caught.value.args == (143,)
+        assert [each["kind"] for each in journal.records] == ["one", "two"]
+        assert list(journal.records) == journal.stored
+
+    async def test_one_that_failed_is_not_there_and_leaves_its_number(self) -> None:
+        journal = Slow()
+        append = asyncio.ensure_future(journal.append("one"))
+        await journal.begun.wait()
+        journal.error = RecordError("the database is gone")
+        journal.through.set()
+        with pytest.raises(RecordError, match="is gone"):
+            await append
+        assert list(journal.records) == []
+        journal.error = None
+        assert (await journal.append("two"))["seq"] == 1
+        assert [each["kind"] for each in journal.records] == ["two"]
+
+    async def test_one_that_goes_on_with_records_of_before(self) -> None:
+        former = MemoryJournal()
+        await former.append("one")
+        journal = MemoryJournal(records=former.records)
+        assert (await journal.append("two"))["seq"] == 2
+        assert [each["kind"] for each in journal.records] == ["one", "two"]
+
+
+async def test_what_was_begun_is_ended_before_a_cancellation_goes_on() -> None:
+    ended: list[str] = []
+
+    async def work() -> None:
+        await asyncio.sleep(0.01)
+        ended.append("yes")
+
+    task = asyncio.ensure_future(to_its_end(work()))
+    await asyncio.sleep(0)
+    task.cancel(143)
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    assert (ended, caught.value.args) == (["yes"], (143,))
+
+
+async def test_an_error_of_what_was_begun_comes_through() -> None:
+    async def work() -> None:
+        raise RecordError("no")
+
+    with pytest.raises(RecordError):
+        await to_its_end(work())
 
 
 class TestRead:
@@ -169,7 +275,7 @@ class TestRead:
         with closing(Journal(path)) as journal:
             ends = []
             for each in facts:
-                journal.append("x", **each)
+                tell(journal, "x", **each)
                 ends.append(path.stat().st_size)
             records = list(journal.records)
         assert Journal.read(path) == records
@@ -178,13 +284,13 @@ class TestRead:
         assert Journal.read(path) == whole
         with closing(Journal(path)) as journal:  # going on after the kill
             assert list(journal.records) == whole
-            journal.append("resumed")
+            tell(journal, "resumed")
         assert [each["seq"] for each in Journal.read(path)] == list(range(1, len(whole) + 2))
 
-    def test_nul_bytes_after_a_power_cut(self, tmp_path: Path) -> None:
+    async def test_nul_bytes_after_a_power_cut(self, tmp_path: Path) -> None:
         path = tmp_path / "j"
         with closing(Journal(path)) as journal:
-            journal.append("run")
+            await journal.append("run")
         path.write_bytes(path.read_bytes() + b"\0" * 512)
         assert [each["kind"] for each in Journal.read(path)] == ["run"]
 
@@ -213,35 +319,35 @@ class TestRead:
             Journal.read(tmp_path / "j")
 
 
-def test_a_run_is_held_by_one(journal: Journal) -> None:
+async def test_a_run_is_held_by_one(journal: Journal) -> None:
     with pytest.raises(RecordError, match="another process works on the run"):
         Journal(journal.path)
-    journal.append("run")
+    await journal.append("run")
     journal.close()
     with closing(Journal(journal.path)) as second:
-        assert second.append("resume")["seq"] == 2
+        assert (await second.append("resume"))["seq"] == 2
 
 
-def test_both_journals_fit_the_port(journal: Journal) -> None:
+async def test_both_journals_fit_the_port(journal: Journal) -> None:
     ports: list[JournalPort] = [journal, MemoryJournal()]
-    kept = [port.append("run", vm="x") for port in ports]
+    kept = [await port.append("run", vm="x") for port in ports]
     assert [set(each) for each in kept] == [{"seq", "at", "kind", "vm"}] * 2
     assert datetime.fromisoformat(kept[1]["at"]) <= datetime.now(UTC) + timedelta(seconds=1)
 
 
 class TestRunStore:
-    def test_create_list_open(self, tmp_path: Path) -> None:
+    async def test_create_list_open(self, tmp_path: Path) -> None:
         store = RunStore(tmp_path / "a" / "state")
         assert store.list() == []
         with store.create("20300101-abc") as run, store.create("20300102-def") as other:
-            run.journal.append("run")
+            await run.journal.append("run")
             assert other.run_id == "20300102-def"
             assert stat.S_IMODE(run.path.stat().st_mode) == 0o700
             assert stat.S_IMODE(run.path.parent.stat().st_mode) == 0o700
         assert [each.run_id for each in store.list()] == ["20300101-abc", "20300102-def"]
         assert store.open("20300101").path == run.path
         with store.open("20300101-abc") as again:
-            assert again.journal.append("resume")["seq"] == 2
+            assert (await again.journal.append("resume"))["seq"] == 2
 
     def test_an_id_may_be_the_beginning_of_another(self, tmp_path: Path) -> None:
         store = RunStore(tmp_path)
@@ -278,10 +384,33 @@ class TestRunStore:
         with pytest.raises(RecordError, match="cannot make the folder"):
             RunStore(tmp_path / "file").create("one")
 
-    def test_reading_does_not_hold_the_run(self, tmp_path: Path) -> None:
+    async def test_documents(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        run: RunStorage = RunStore(tmp_path).create("one")
+        path = run.path / "undo.yaml"
+        assert run.undo == str(path)
+        assert await run.kept("undo.yaml") is None
+        for text in ("ä: 1\n", "ä: 2\n"):
+            await run.keep("undo.yaml", text)
+            assert await run.kept("undo.yaml") == text
+        assert path.read_text("utf-8") == "ä: 2\n"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+        def fail(file: int) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(os, "fsync", fail)
+        with pytest.raises(RecordError, match=r"undo\.yaml: No space left") as caught:
+            await run.keep("undo.yaml", "ä: 3\n")
+        assert "--state-dir" in caught.value.remedy
+        assert await run.kept("undo.yaml") == "ä: 2\n"  # the former one, whole
+        path.write_bytes(b"\xff")
+        with pytest.raises(RecordError, match=r"cannot read .*undo\.yaml"):
+            await run.kept("undo.yaml")
+
+    async def test_reading_does_not_hold_the_run(self, tmp_path: Path) -> None:
         store = RunStore(tmp_path, redactor=Redactor([Secret("pw", "pw")]))
         with store.create("one") as run:
-            run.journal.append("run", text="pw")
+            await run.journal.append("run", text="pw")
             read = Journal.read(store.open("one").journal_path)
         assert read[0]["text"] == "<redacted:pw>"
 

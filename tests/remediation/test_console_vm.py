@@ -88,6 +88,10 @@ def test_the_ways_to_restart() -> None:
         assert not way.reports  # only the guest can show that it restarted
 
 
+async def kept() -> None:
+    """The request, in some journal."""
+
+
 # --- by a command -------------------------------------------------------------------------------
 
 
@@ -98,7 +102,11 @@ async def test_it_runs_after_the_request_is_kept_and_to_its_end(
     seen = tmp_path / "seen"
     requests: list[bool] = []
     way = restarter("sh", "-c", f"sleep 0.1; env > {seen}; ps -o sid= $$ >> {seen}; cat")
-    operation = await way.begin(lambda: requests.append(seen.exists()))
+
+    async def requested() -> None:
+        requests.append(seen.exists())
+
+    operation = await way.begin(requested)
     assert requests == [False]
     assert "PATH=" in seen.read_text()
     assert "s3cret" not in seen.read_text()
@@ -110,21 +118,21 @@ async def test_it_runs_after_the_request_is_kept_and_to_its_end(
 
 async def test_a_code_is_a_failure_with_the_last_words() -> None:
     with pytest.raises(RestartFailed, match=r"exit code 3: no such domain$") as caught:
-        await restarter("sh", "-c", "echo one; echo no such domain >&2; exit 3").begin(int)
+        await restarter("sh", "-c", "echo one; echo no such domain >&2; exit 3").begin(kept)
     assert "restart it by hand" in caught.value.remedy
 
 
 @pytest.mark.parametrize("program", ["does-not-exist", "/"])
 async def test_what_cannot_be_run_restarted_nothing(program: str) -> None:
     with pytest.raises(RestartRefused, match=f"cannot be run: {program}: "):
-        await restarter(program).begin(int)
+        await restarter(program).begin(kept)
 
 
 async def test_one_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     way = restarter("sh", "-c", f"sleep 1000 & echo $! > {pids}; wait", timeout=0.5)
     with pytest.raises(RestartError, match=r"has not ended after 0\.5 s") as caught:
-        await way.begin(int)
+        await way.begin(kept)
     assert type(caught.value) is RestartError  # neither refused nor failed: unknown
     async with asyncio.timeout(20):
         while runs(pids.read_text().strip()):  # noqa: ASYNC110 - of another process
@@ -132,7 +140,7 @@ async def test_one_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None
 
 
 async def test_a_child_that_keeps_the_output_open_is_not_waited_for() -> None:
-    await restarter("sh", "-c", "sleep 5 &", timeout=3).begin(int)
+    await restarter("sh", "-c", "sleep 5 &", timeout=3).begin(kept)
 
 
 # --- once ---------------------------------------------------------------------------------------

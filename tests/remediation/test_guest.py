@@ -227,8 +227,8 @@ class Watching(MemoryJournal):
         self.wired: Wired | None = None
         self.keys: list[tuple[Record, bytes]] = []
 
-    def append(self, kind: str, /, **facts: Any) -> Record:
-        record = super().append(kind, **facts)
+    async def append(self, kind: str, /, **facts: Any) -> Record:
+        record = await super().append(kind, **facts)
         assert self.wired is not None
         self.keys.append((record, bytes(self.wired.typed)))
         return record

@@ -9,12 +9,13 @@ import pytest
 
 from serialfix.record.journal import MemoryJournal, RunStore
 from serialfix.remediation.history import Standing, fold, runs
+from tests.support.journals import tell
 
 
 def folded(*records: tuple[str, dict[str, Any]]) -> Standing:
     journal = MemoryJournal()
     for kind, facts in records:
-        journal.append(kind, **facts)
+        tell(journal, kind, **facts)
     return fold(journal.records)
 
 
@@ -93,12 +94,12 @@ def test_only_the_first_plan_tells_which_keys_were_absent() -> None:
 def test_the_list_of_runs(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
     with store.create("20260101-000000-aaaaa") as folder:
-        folder.journal.append("run_started", playbook="rdp-reset", purpose="apply", undo_of=None)
-        folder.journal.append("target", vm_id="/subscriptions/s/x/myvm")
-        folder.journal.append("step_entering", step="a", former=None, line="reg add")
+        tell(folder.journal, "run_started", playbook="rdp-reset", purpose="apply", undo_of=None)
+        tell(folder.journal, "target", vm_id="/subscriptions/s/x/myvm")
+        tell(folder.journal, "step_entering", step="a", former=None, line="reg add")
     with store.create("20260102-000000-bbbbb") as folder:
-        folder.journal.append("run_started", playbook="rdp-reset", purpose="apply", undo_of=None)
-        folder.journal.append("run_ended", outcome="ok", exit_code=0)
+        tell(folder.journal, "run_started", playbook="rdp-reset", purpose="apply", undo_of=None)
+        tell(folder.journal, "run_ended", outcome="ok", exit_code=0)
     with store.create("20260103-000000-ccccc") as folder:
         folder.journal_path.write_text("not a journal\n", "utf-8")
     found = {run.run_id[-5:]: run for run in runs(tmp_path)}
@@ -109,6 +110,6 @@ def test_the_list_of_runs(tmp_path: Path) -> None:
     }
     assert found["aaaaa"].vm == "myvm"
     with store.create("20260104-000000-ddddd") as folder:
-        folder.journal.append("target", vm_id="console:nc -U /run/vm")
+        tell(folder.journal, "target", vm_id="console:nc -U /run/vm")
     assert runs(tmp_path)[0].vm == "nc -U /run/vm"
     assert runs(tmp_path / "none") == []

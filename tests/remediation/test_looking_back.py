@@ -15,6 +15,7 @@ from serialfix.remediation.looking_back import last_result
 from serialfix.result import run_json
 from serialfix.secrets import Redactor
 from tests.report.examples import RESULT
+from tests.support.journals import tell
 
 
 ID = "20261121-084500-abcde"
@@ -40,7 +41,7 @@ def entering(step: str, former: Any) -> tuple[str, dict[str, Any]]:
 def kept(state: Path, *records: tuple[str, dict[str, Any]]) -> RunFolder:
     folder = RunStore(state).create(ID)
     for kind, facts in (STARTED, ("target", {"vm_id": VM}), *records):
-        folder.journal.append(kind, **facts)
+        tell(folder.journal, kind, **facts)
     folder.close()
     return folder
 
@@ -119,9 +120,9 @@ def test_a_restart_that_was_asked_for(tmp_path: Path) -> None:
     restart = last_result(folder).restart
     assert restart is not None
     assert (restart.outcome, restart.operation) == (Outcome.UNKNOWN, "o-1")
-    folder.journal.append("restart_done", power_state=None)
-    folder.journal.append("proof", id="a", outcome="failed", text="not yet")
-    folder.journal.append("proof", id="a", outcome="ok", text="it is")
+    tell(folder.journal, "restart_done", power_state=None)
+    tell(folder.journal, "proof", id="a", outcome="failed", text="not yet")
+    tell(folder.journal, "proof", id="a", outcome="ok", text="it is")
     folder.close()
     told = last_result(folder)
     assert told.restart is not None
@@ -155,8 +156,8 @@ def test_a_run_that_goes_on_just_now_says_so(tmp_path: Path) -> None:
 
 def test_a_check_is_run_again_and_not_resumed(tmp_path: Path) -> None:
     folder = RunStore(tmp_path).create(ID)
-    folder.journal.append("run_started", playbook="p", sha256="", purpose="check")
-    folder.journal.append("planned", steps=STEPS, absent_keys=[])
+    tell(folder.journal, "run_started", playbook="p", sha256="", purpose="check")
+    tell(folder.journal, "planned", steps=STEPS, absent_keys=[])
     folder.close()
     told = last_result(folder)
     assert told.error is not None
@@ -166,7 +167,7 @@ def test_a_check_is_run_again_and_not_resumed(tmp_path: Path) -> None:
 
 def report(folder: RunFolder) -> None:
     write_evidence(folder.path / "evidence", redactor=Redactor(), result=RESULT)
-    folder.journal.append("run_ended", outcome="changed", exit_code=0)
+    tell(folder.journal, "run_ended", outcome="changed", exit_code=0)
     folder.close()
 
 
@@ -186,7 +187,7 @@ def test_the_report_of_an_earlier_process_is_not_that_of_the_run(tmp_path: Path)
     folder = kept(tmp_path, PLANNED)
     report(folder)
     for kind, facts in (("run_resumed", {"version": "2"}), entering("third", TWO)):
-        folder.journal.append(kind, **facts)
+        tell(folder.journal, kind, **facts)
     folder.close()
     told = last_result(folder)
     assert outcomes(told)["third"] == "unknown"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 from serialfix.errors import (
+    AccessError,
     AzureRefused,
     CommandFailed,
     ExpectTimeout,
     GatewayClosed,
+    GuestPasswordMissing,
     GuestRebooted,
+    Interrupted,
     RestartError,
     SerialfixError,
     Touched,
@@ -33,6 +36,8 @@ PLAYBOOK = small({"value": "MaxIdleTime", "data": 0}, {"value": "Shadow", "data"
         (None, Touched.NO, Outcome.OK),
         (VmNotRunning("off"), Touched.NO, Outcome.REFUSED),
         (AzureRefused("409"), Touched.NO, Outcome.REFUSED),
+        (GuestPasswordMissing("no secret"), Touched.NO, Outcome.REFUSED),
+        (AccessError("403"), Touched.NO, Outcome.FAILED),
         (UsageError("declined"), Touched.NO, Outcome.NOT_STARTED),
         (GatewayClosed("gone"), Touched.NO, Outcome.UNREACHABLE),
         (ExpectTimeout("late"), Touched.NO, Outcome.UNREACHABLE),
@@ -72,6 +77,12 @@ def test_what_a_former_process_entered_may_have_changed_the_guest() -> None:
     assert touched(Standing(former={"b": 1}), error, before) is Touched.NO
     assert touched(Standing(former={"a": 1}, verified={"a"}), error, before) is Touched.YES
     assert touched(Standing(former={"a": 1}), None, before) is Touched.NO
+
+
+def test_an_interruption_does_not_know_whether_enter_was_pressed() -> None:
+    error = Interrupted("interrupted")
+    assert touched(Standing(former={"a": 1}), error, Standing()) is Touched.MAYBE
+    assert touched(Standing(), error, Standing()) is Touched.NO
 
 
 def test_steps_that_were_not_reached_are_told() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Any
 
@@ -14,7 +13,7 @@ from serialfix.record.journal import MemoryJournal
 from serialfix.remediation.azure_vm import AzureRestarter
 from serialfix.remediation.events import Silence
 from serialfix.remediation.history import Standing
-from serialfix.remediation.restarting import Restart, _to_its_end
+from serialfix.remediation.restarting import Restart
 
 
 AZURE: Any = None  # not asked in these tests
@@ -43,26 +42,3 @@ async def test_one_that_was_asked_for_without_an_answer_is_for_a_person() -> Non
     assert one.result is not None
     assert one.result.outcome is Outcome.UNKNOWN
     assert journal.records == ()
-
-
-async def test_what_was_begun_is_ended_before_a_cancellation_goes_on() -> None:
-    ended: list[str] = []
-
-    async def work() -> None:
-        await asyncio.sleep(0.01)
-        ended.append("yes")
-
-    task = asyncio.ensure_future(_to_its_end(work()))
-    await asyncio.sleep(0)
-    task.cancel(143)
-    with pytest.raises(asyncio.CancelledError) as caught:
-        await task
-    assert (ended, caught.value.args) == (["yes"], (143,))
-
-
-async def test_an_error_of_what_was_begun_comes_through() -> None:
-    async def work() -> None:
-        raise RestartError("no")
-
-    with pytest.raises(RestartError):
-        await _to_its_end(work())

@@ -225,6 +225,7 @@ class Rig:
                     "earlier": [],
                     "restart_allowed": True,
                     "restart_reported": more.get("restart_reported", True),
+                    "refuse_foreign": more.get("refuse_foreign", False),
                     "patience": asdict(patience or Patience()),
                     "work_patience": asdict(work_patience or WorkPatience()),
                     "guest_patience": asdict(guest_patience or GuestPatience()),
@@ -298,8 +299,8 @@ class Rig:
         """Have SAC restart the system."""
         outing = self.work(purpose=Purpose.RESTART, **more)
 
-        def journalled() -> None:
-            outing.journal.append("restart_requested")
+        async def journalled() -> None:
+            await outing.journal.append("restart_requested")
             requested()
 
         return await self.go(outing, outing.work.restart(journalled))

@@ -26,7 +26,8 @@ from serialfix.lab.guest import PASSWORD, USERNAME, Entered, Guest
 from serialfix.lab.switches import ArmDelays
 from serialfix.model import RunResult
 from serialfix.playbook.load import LoadedPlaybook
-from serialfix.record.journal import Journal, Record
+from serialfix.record.journal import MemoryJournal, Record
+from serialfix.record.storage import RunStorage
 from serialfix.remediation import run as runs
 from serialfix.remediation.events import Silence
 from serialfix.remediation.work import WorkPatience
@@ -141,21 +142,19 @@ class World:
                 world.meant = "*" * len(line) if options.get("secret") else line
                 super().__init__(line, prompt, *args, **options)
 
-        journals: list[Journal] = []
-        append = Journal.append
+        append = MemoryJournal.append
 
-        def noted(journal: Journal, kind: str, /, **facts: Any) -> Record:
-            journals.append(journal)
+        async def noted(journal: MemoryJournal, kind: str, /, **facts: Any) -> Record:
             world.alive()
             world.passed("before")
             world.alive()
-            record = append(journal, kind, **facts)
+            record = await append(journal, kind, **facts)
             world.passed("after")
             world.alive()
             return record
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Journal, "append", noted)
+            patch.setattr(MemoryJournal, "append", noted)
             patch.setattr("serialfix.azure.identity.Azure", Here)
             patch.setattr("serialfix.session.Typist", Meant)
             patch.setattr("serialfix.remediation.run.new_nonce", lambda *_: new_nonce(self.dice))
@@ -167,9 +166,7 @@ class World:
             try:
                 yield
             finally:
-                if world.dead:  # what the system does for a process that ends
-                    journals[0].close()
-                    world.dead = False
+                world.dead = False
 
     def alive(self) -> None:
         """Raises Killed when the process is no more."""
@@ -200,6 +197,24 @@ class World:
         """`serialfix undo`."""
         with self._around():
             return await runs.undo(self.run_id, self.options(**more), Silence())
+
+    async def begin(
+        self,
+        storage: RunStorage,
+        playbook: LoadedPlaybook,
+        *,
+        undo_of: str | None = None,
+        **more: Any,
+    ) -> RunResult:
+        """A run that is kept elsewhere."""
+        options = self.options(**more)
+        with self._around():
+            return await runs.begin(storage, playbook, options, Silence(), undo_of=undo_of)
+
+    async def go_on(self, storage: RunStorage, **more: Any) -> RunResult:
+        """The same run in another process."""
+        with self._around():
+            return await runs.go_on(storage, self.options(**more), Silence())
 
     @property
     def run_id(self) -> str:

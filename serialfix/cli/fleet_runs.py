@@ -1,0 +1,455 @@
+"""fleet run, check, watch, and what is done with a fleet run afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from serialfix.cli import options as o
+from serialfix.cli.fleet_options import (
+    DatabaseOptions,
+    GuestOptions,
+    PolicyOptions,
+    TargetOptions,
+    planned,
+    require_targets,
+)
+from serialfix.errors import Interrupted, UsageError
+from serialfix.report.formats import FleetReportFormat, OutputFormat, WatchFormat
+
+
+if TYPE_CHECKING:
+    from serialfix.fleet.desk import Desk
+    from serialfix.fleet.plan import FleetPlan
+    from serialfix.fleet.standing import FleetRun, Standing
+    from serialfix.model import Outcome
+
+LOOK = 0.5
+"""Seconds between two looks of somebody who watches."""
+
+FleetId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a fleet run, or its start.")]
+Watched = Annotated[
+    WatchFormat, o.option("--output", "-o", help="Format of the result; jsonl: as it goes on.")
+]
+Reported = Annotated[
+    FleetReportFormat, o.option("--output", "-o", help="Format of the report on stdout.")
+]
+Detach = Annotated[bool, o.option("--detach", help="Begin and do not watch.")]
+Only = Annotated[
+    str, o.option("--only", help="Outcomes with commas: failed,unreachable,not_started,unknown.")
+]
+Vm = Annotated[str | None, o.option("--vm", "-n", help="One VM: its name, id or number.")]
+Evidence = Annotated[
+    Path | None, o.option("--evidence", help="With --vm: write its evidence to this zip file.")
+]
+
+
+def run(
+    *,
+    playbook: o.Playbook,
+    set_: o.Set = None,
+    which: TargetOptions,
+    how: PolicyOptions,
+    guest: GuestOptions,
+    where: DatabaseOptions,
+    snapshot: o.Snapshot = False,
+    no_restart: o.NoRestart = False,
+    detach: Detach = False,
+    output: Watched = WatchFormat.TABLE,
+    yes: o.Yes = False,
+    no_input: o.NoInput = False,
+    only_show_errors: o.OnlyShowErrors = False,
+) -> int:
+    """Apply a playbook to many VMs, wave by wave; it goes on when nobody watches."""
+    from serialfix.cli.ask import require_consent
+    from serialfix.fleet.standing import Kind
+
+    require_consent(yes=yes, no_input=no_input)
+    settings = guest.settings(snapshot=snapshot, restart=not no_restart)
+    plan = planned(playbook, set_, which, how, quiet=only_show_errors)
+    require_targets(plan)
+    if not yes:
+        _ask(plan)
+    with _desk(where) as desk:
+        begun = desk.begin(plan, Kind.RUN, settings)
+        return _follow(desk, begun, where, output, detach=detach, quiet=only_show_errors)
+
+
+def check(
+    *,
+    playbook: o.Playbook,
+    set_: o.Set = None,
+    which: TargetOptions,
+    how: PolicyOptions,
+    guest: GuestOptions,
+    where: DatabaseOptions,
+    exit_code: o.ExitCode = False,
+    detach: Detach = False,
+    output: Watched = WatchFormat.TABLE,
+    only_show_errors: o.OnlyShowErrors = False,
+) -> int:
+    """Show which VMs differ from a playbook, and in what. Nothing is changed."""
+    from serialfix.fleet.standing import Kind
+
+    settings = guest.settings(restart=False)
+    plan = planned(playbook, set_, which, how, quiet=only_show_errors)
+    require_targets(plan)
+    with _desk(where) as desk:
+        begun = desk.begin(plan, Kind.CHECK, settings)
+        code = _follow(desk, begun, where, output, detach=detach, quiet=only_show_errors)
+        differs = not code and exit_code and _differ(desk.standing(begun.id))
+        return o.WORK_TO_DO if differs else code
+
+
+def watch(
+    *,
+    fleet: FleetId,
+    where: DatabaseOptions,
+    output: Watched = WatchFormat.TABLE,
+    only_show_errors: o.OnlyShowErrors = False,
+) -> int:
+    """Watch a fleet run to its end; Ctrl-C ends the watching, not the run."""
+    with _desk(where) as desk:
+        found = desk.find(fleet)
+        return _follow(desk, found, where, output, quiet=only_show_errors)
+
+
+def status(*, fleet: FleetId, where: DatabaseOptions, output: o.Output = OutputFormat.TABLE) -> int:
+    """How a fleet run stands now."""
+    from serialfix.fleet.pace import Pace, eta
+    from serialfix.fleet.result import status_json
+    from serialfix.fleet.screen import status_view
+    from serialfix.report import machine, tables
+
+    with _desk(where) as desk:
+        found = desk.find(fleet).id
+        standing, pace = desk.standing(found), Pace.of(desk.targets(found))
+    left = eta(standing, pace)
+    if output is OutputFormat.TABLE:
+        tables.console(sys.stdout).print(status_view(standing, left))
+    else:
+        machine.write(data := status_json(standing, left), output, rows=[data])
+    return 0
+
+
+def list_(*, where: DatabaseOptions, output: o.Output = OutputFormat.TABLE) -> int:
+    """All fleet runs of the database, newest first."""
+    from serialfix.fleet.result import list_json
+    from serialfix.fleet.tables import list_view
+    from serialfix.report import machine, tables
+
+    with _desk(where) as desk:
+        standings = desk.standings()
+    if output is OutputFormat.TABLE:
+        tables.console(sys.stdout).print(list_view(standings), crop=False)
+    else:
+        data = list_json(standings)
+        machine.write(data, output, rows=data)
+    return 0
+
+
+def show(
+    *,
+    fleet: FleetId,
+    vm: Vm = None,
+    evidence: Evidence = None,
+    where: DatabaseOptions,
+    output: Reported = FleetReportFormat.TABLE,
+) -> int:
+    """A fleet run in short, with what is not well; or all of one VM."""
+    from serialfix.fleet.tables import show_view
+    from serialfix.report import tables
+
+    with _desk(where) as desk:
+        found = desk.find(fleet)
+        if vm is not None:
+            return _show_vm(desk, found, vm, evidence, output)
+        if evidence is not None:
+            raise UsageError("--evidence goes with --vm", remedy="Name the VM.")
+        if output is not FleetReportFormat.TABLE:
+            return _report(desk, found, output)
+        standing, targets = desk.standing(found.id), desk.targets(found.id)
+        view = show_view(standing, targets, results=desk.results(found.id))
+        tables.console(sys.stdout).print(view, crop=False)
+    return 0
+
+
+def report(
+    *, fleet: FleetId, where: DatabaseOptions, output: Reported = FleetReportFormat.TABLE
+) -> int:
+    """The report of a fleet run, with every VM."""
+    with _desk(where) as desk:
+        return _report(desk, desk.find(fleet), output)
+
+
+def pause(*, fleet: FleetId, where: DatabaseOptions) -> int:
+    """Start no further VM; those that are worked on go on to their end."""
+    return _change(where, fleet, lambda desk, each: desk.pause(each))
+
+
+def resume(*, fleet: FleetId, where: DatabaseOptions) -> int:
+    """Go on after a pause, or with the wave that waits for approval."""
+    return _change(where, fleet, lambda desk, each: desk.resume(each))
+
+
+def cancel(*, fleet: FleetId, where: DatabaseOptions) -> int:
+    """Start no further VM, for good; those that are worked on go on to their end."""
+    return _change(where, fleet, lambda desk, each: desk.cancel(each))
+
+
+def retry(
+    *,
+    fleet: FleetId,
+    only: Only = "failed,unreachable,not_started",
+    where: DatabaseOptions,
+    detach: Detach = False,
+    output: Watched = WatchFormat.TABLE,
+    yes: o.Yes = False,
+    no_input: o.NoInput = False,
+    only_show_errors: o.OnlyShowErrors = False,
+) -> int:
+    """A new fleet run on those VMs of another that ended so, with the same playbook."""
+    from serialfix.cli.ask import require_consent
+
+    require_consent(yes=yes, no_input=no_input)
+    outcomes = _outcomes(only)
+    with _desk(where) as desk:
+        old = desk.find(fleet)
+        chosen = [each for each in desk.targets(old.id) if each.outcome in outcomes]
+        if not yes and chosen:
+            _ask_words(f"{old.playbook} again on {_vms(len(chosen))}")
+        begun = desk.again(old.id, outcomes)
+        return _follow(desk, begun, where, output, detach=detach, quiet=only_show_errors)
+
+
+def undo(
+    *,
+    fleet: FleetId,
+    where: DatabaseOptions,
+    detach: Detach = False,
+    output: Watched = WatchFormat.TABLE,
+    yes: o.Yes = False,
+    no_input: o.NoInput = False,
+    only_show_errors: o.OnlyShowErrors = False,
+) -> int:
+    """A new fleet run that puts back what another has changed."""
+    from serialfix.cli.ask import require_consent
+
+    require_consent(yes=yes, no_input=no_input)
+    with _desk(where) as desk:
+        old = desk.find(fleet)
+        if not yes:
+            _ask_words(f"put back what fleet run {old.id} ({old.playbook}) has changed")
+        begun = desk.back(old.id)
+        return _follow(desk, begun, where, output, detach=detach, quiet=only_show_errors)
+
+
+# --- watching -------------------------------------------------------------------------------------
+
+
+def _follow(
+    desk: Desk,
+    begun: FleetRun,
+    where: DatabaseOptions,
+    output: WatchFormat,
+    *,
+    detach: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Watch to the end, unless told not to; the exit code of the fleet run."""
+    from serialfix.cli.signals import Interruption
+    from serialfix.fleet.background import Background
+    from serialfix.fleet.live import detached, live_view
+    from serialfix.fleet.pace import Pace
+    from serialfix.fleet.result import exit_code, fleet_json
+
+    background = Background(desk.database, where.folder, os.environ)
+    if detach:
+        background.ensure()
+        standing = desk.standing(begun.id)
+        print(detached(standing, embedded=desk.database.is_sqlite), file=sys.stderr)
+        _write_begun(standing, output)
+        return 0
+    pace = Pace.of(desk.targets(begun.id))
+    view = live_view(output, stdout=sys.stdout, stderr=sys.stderr, quiet=quiet, pace=pace)
+    interruption = Interruption("")
+    try:
+        ended = interruption.run(_to_the_end(desk, begun.id, background, view.update))
+    except Interrupted:
+        view.close()
+        standing = desk.standing(begun.id)
+        print(detached(standing, embedded=desk.database.is_sqlite), file=sys.stderr)
+        return interruption.exit_code
+    except BaseException:
+        view.close()
+        raise
+    view.close(fleet_json(ended, desk.targets(begun.id), desk.results(begun.id)))
+    if output is not WatchFormat.JSONL:
+        _report_short(desk, ended, output)
+    return exit_code(ended.run, ended.outcomes) or 0
+
+
+async def _to_the_end(
+    desk: Desk, fleet: str, background: object, update: Callable[[Standing], None]
+) -> Standing:
+    from serialfix.fleet.background import Background
+    from serialfix.fleet.standing import State
+
+    assert isinstance(background, Background)  # noqa: S101 - imported only where it is used
+    while True:
+        standing = await asyncio.to_thread(desk.standing, fleet)
+        update(standing)
+        if standing.run.state is State.ENDED:
+            return standing
+        background.ensure()
+        await asyncio.sleep(LOOK)
+
+
+def _report_short(desk: Desk, ended: Standing, output: WatchFormat) -> None:
+    from serialfix.fleet.tables import show_view
+    from serialfix.report import tables
+
+    if output is WatchFormat.TABLE:
+        targets, results = desk.targets(ended.run.id), desk.results(ended.run.id)
+        tables.console(sys.stdout).print(show_view(ended, targets, results=results), crop=False)
+    else:
+        _report(desk, ended.run, FleetReportFormat(output))
+
+
+def _report(desk: Desk, found: FleetRun, output: FleetReportFormat) -> int:
+    from serialfix.fleet.report import write
+
+    write(
+        desk.standing(found.id),
+        desk.targets(found.id),
+        output,
+        results=desk.results(found.id),
+    )
+    sys.stdout.flush()
+    return 0
+
+
+def _write_begun(standing: Standing, output: WatchFormat) -> None:
+    """Programs want the id of what was begun; people have been told it."""
+    import json
+
+    from serialfix.fleet.result import status_json
+    from serialfix.report import machine
+
+    if output is WatchFormat.JSONL:
+        print(json.dumps(status_json(standing)))
+    elif output is not WatchFormat.TABLE:
+        machine.write(data := status_json(standing), OutputFormat(output), rows=[data])
+
+
+def _show_vm(
+    desk: Desk, found: FleetRun, vm: str, evidence: Path | None, output: FleetReportFormat
+) -> int:
+    from serialfix.cli.show import show_result
+    from serialfix.errors import TargetError
+    from serialfix.report.formats import ReportFormat
+    from serialfix.result import run_from_json
+
+    matches = [
+        each
+        for each in desk.targets(found.id)
+        if vm.lower() in (each.name.lower(), each.vm_id.lower(), str(each.number))
+    ]
+    if len(matches) != 1:
+        ids = "".join(f"\n  {each.vm_id}" for each in matches)
+        raise TargetError(
+            f"fleet run {found.id} has {len(matches) or 'no'} VM{'s'[: len(matches)]} {vm!r}{ids}",
+            remedy="Give its full id." if matches else "`serialfix fleet report` names all.",
+        )
+    target = matches[0]
+    if evidence is not None:
+        content = desk.evidence(target.run_id or "")
+        if content is None:
+            raise UsageError(f"there is no evidence of {target.name}: no run of it has ended")
+        if evidence.exists():
+            raise UsageError(f"{evidence} exists; it is not overwritten")
+        evidence.write_bytes(content)
+        print(f"{evidence}: the evidence of {target.name}", file=sys.stderr)
+    result = desk.results(found.id).get(target.number)
+    if result is None:
+        raise UsageError(
+            f"{target.name} is {target.state}: there is no result yet",
+            remedy=f"`serialfix fleet watch {found.id}` waits for it.",
+        )
+    if output is FleetReportFormat.CSV:
+        raise UsageError("one VM has no CSV", remedy="`serialfix fleet report -o csv` has all.")
+    show_result(run_from_json(result), ReportFormat(output))
+    return 0
+
+
+# --- changing -------------------------------------------------------------------------------------
+
+
+def _change(where: DatabaseOptions, fleet: str, change: Callable[[Desk, str], FleetRun]) -> int:
+    from serialfix.fleet.background import Background
+    from serialfix.fleet.screen import status_view
+    from serialfix.fleet.standing import State
+    from serialfix.report import tables
+
+    with _desk(where) as desk:
+        run = change(desk, fleet)
+        if run.state is not State.ENDED:
+            Background(desk.database, where.folder, os.environ).ensure()
+        tables.console(sys.stderr).print(status_view(desk.standing(run.id)))
+    return 0
+
+
+def _outcomes(text: str) -> Sequence[Outcome]:
+    from serialfix.model import Outcome
+
+    names = [each.strip().lower().replace("-", "_") for each in text.split(",") if each.strip()]
+    if not names or (wrong := [each for each in names if each not in set(Outcome)]):
+        raise UsageError(
+            f"--only takes outcomes, not {', '.join(wrong) if names else 'nothing'}",
+            remedy=f"There are {', '.join(Outcome)}.",
+        )
+    return tuple(dict.fromkeys(map(Outcome, names)))
+
+
+def _ask(plan: FleetPlan) -> None:
+    from serialfix.fleet.view import plan_view
+    from serialfix.report import tables
+
+    tables.console(sys.stderr).print(plan_view(plan), crop=False)
+    _ask_words(f"{plan.loaded.playbook.name} on {_vms(plan.total)}")
+
+
+def _ask_words(what: str) -> None:
+    """Raises Interrupted when the answer is no."""
+    from serialfix.cli.ask import ask_yes
+
+    if not ask_yes(f"Begin: {what}?", stop=lambda: False):
+        raise Interrupted("not begun: nothing was changed")
+
+
+def _vms(number: int) -> str:
+    return "1 VM" if number == 1 else f"{number} VMs"
+
+
+def _differ(standing: Standing) -> bool:
+    from serialfix.model import Outcome
+
+    return bool(standing.outcomes[Outcome.WOULD_CHANGE])
+
+
+@contextmanager
+def _desk(where: DatabaseOptions) -> Iterator[Desk]:
+    from serialfix.fleet.desk import Desk
+
+    database = where.open()
+    try:
+        yield Desk(database)
+    finally:
+        database.close()

@@ -1,0 +1,79 @@
+"""A worker of this host's SQLite file, started by whoever needs one and ended when nothing is left.
+
+It is a process of its own: closing the terminal, or Ctrl-C, ends the watching and not the work.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from serialfix.errors import FleetError
+from serialfix.fleet.database import Database
+from serialfix.fleet.presence import alive
+
+
+LOG = "fleet-worker.log"
+TRIES = 3
+QUICK = 10.0
+"""A worker that ends within so many seconds, three times in a row, will not work at all."""
+
+
+class Background:
+    """Keeps one worker alive while somebody watches. Nothing to do where a server has workers."""
+
+    def __init__(self, database: Database, state_dir: Path, environ: Mapping[str, str]) -> None:
+        self._database = database
+        self._state_dir = state_dir
+        self._environ = environ
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self._failed = 0
+
+    @property
+    def log(self) -> Path:
+        """What the worker says."""
+        return self._state_dir / LOG
+
+    def ensure(self) -> None:
+        """Start one when there is none. Raises FleetError when it does not stay."""
+        if not self._database.is_sqlite or alive(self._database):
+            return
+        if self._process is not None:
+            if self._process.poll() is None:
+                return  # on its way
+            quick = time.monotonic() - self._started < QUICK
+            self._failed = self._failed + 1 if self._process.returncode and quick else 0
+            if self._failed >= TRIES:
+                raise FleetError(
+                    f"the worker in the background does not work: {_last_line(self.log)}",
+                    remedy=f"{self.log} has all that it said.",
+                )
+        self._started = time.monotonic()
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            return subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "serialfix", "fleet", "worker", "--until-idle"),
+                    *("--database", self._database.url, "--state-dir", str(self._state_dir)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=dict(self._environ),
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").strip().splitlines() if log.exists() else []
+    return lines[-1] if lines else "it says nothing"

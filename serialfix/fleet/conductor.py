@@ -1,0 +1,122 @@
+"""Leads one fleet run: looks how it stands, decides, starts what may be started.
+
+It keeps nothing: killed anywhere, another worker goes on with the same rows. Two of them at once,
+one of them frozen and taken over, cannot start too many: each decision is made in one transaction
+that holds the row of the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from serialfix.fleet import store
+from serialfix.fleet.database import Database
+from serialfix.fleet.decide import Decision, End, Start, Stop, Wait, decide
+from serialfix.fleet.engine import Queue
+from serialfix.fleet.standing import State
+from serialfix.fleet.writer import Act, act_on, in_thread, patiently
+from serialfix.model import Outcome
+
+
+LOOK = 0.5
+"""Seconds between two looks at a run; a target that ends on this worker is noticed at once."""
+LOST = 30.0
+"""Seconds between two looks for targets that the engine has given up."""
+BUSY = "other fleet runs, which work on the VMs that are left"
+
+
+class Conductor:
+    """Leads fleet runs of a database."""
+
+    def __init__(
+        self, database: Database, queue: Queue, *, clock: Callable[[], datetime] | None = None
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._clock = clock or _now
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something has ended here."""
+        self._wake.set()
+
+    async def conduct(self, fleet: str) -> None:
+        """Until the run has ended."""
+        looked = asyncio.get_running_loop().time()
+        while not await self._act(fleet):
+            self._wake.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), LOOK)
+            if (now := asyncio.get_running_loop().time()) - looked > LOST:
+                looked = now
+                await in_thread(self._database, self._give_up, fleet)
+
+    async def _act(self, fleet: str) -> bool:
+        """One decision; whether the run has ended with it."""
+        decision = await self._do(lambda connection: self._decision(connection, fleet))
+        if isinstance(decision, Wait):  # nothing to change: no need to hold the row
+            await self._do(lambda connection: store.waits_for(connection, fleet, decision.why))
+            return False
+        return bool(decision is None or await self._do(lambda c: self._carry_out(c, fleet)))
+
+    def _decision(self, connection: sa.Connection, fleet: str) -> Decision | None:
+        situation = store.situation(connection, fleet, self._clock())
+        return None if situation.run.state is State.ENDED else decide(situation)
+
+    def _carry_out(self, connection: sa.Connection, fleet: str) -> bool:
+        store.hold(connection, fleet)
+        match self._decision(connection, fleet):
+            case Start(numbers):
+                admitted = store.admit(
+                    connection, self._database.insert, fleet, numbers, self._clock()
+                )
+                for each in admitted:
+                    self._queue.remediate(connection, fleet, each.number, each.attempt + 1)
+                store.waits_for(connection, fleet, "" if admitted else BUSY)
+            case Wait(why, _):
+                store.waits_for(connection, fleet, why)
+            case Stop(why, over_budget):
+                store.stop(connection, fleet, why, over_budget=over_budget)
+            case End():
+                store.end(connection, fleet, self._clock())
+                return True
+            case None:
+                return True
+        return False
+
+    def _give_up(self, fleet: str) -> None:
+        """Targets whose work ended every worker that took it: for a person."""
+
+        def look(connection: sa.Connection) -> None:
+            for each in store.under_way(connection, fleet):
+                if self._queue.lost(fleet, each.number, each.attempt):
+                    store.finish(
+                        connection,
+                        fleet,
+                        each.number,
+                        each.attempt,
+                        now=self._clock(),
+                        outcome=Outcome.UNKNOWN,
+                        exit_code=1,
+                        touched="maybe",
+                        error={
+                            "slug": "bug",
+                            "message": "the work on this VM ended every worker that took it",
+                            "remedy": "Look at its journal: `serialfix fleet show`.",
+                        },
+                    )
+
+        patiently(self._database, look)
+
+    async def _do(self, act: Act) -> Any:
+        return await act_on(self._database, act)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

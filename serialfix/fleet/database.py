@@ -1,0 +1,299 @@
+"""The engine's database: SQLite in a file for one engineer, PostgreSQL for a team; the same tables.
+
+The engine keeps its own tables beside ours and shares our connections, so that a target's admission
+and the work that follows from it are one transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from serialfix.errors import ConfigError, RecordError
+
+
+SCHEMA = "serialfix"
+VERSION = 1
+"""Of our tables; a database of another version is refused."""
+SQLITE_LEAST = (3, 35)  # RETURNING, which tells what of an insert was there already
+REMEDY = "--database, or SERIALFIX_DATABASE, names another: postgresql://… or a file."
+
+
+class _Moment(sa.types.TypeDecorator[datetime]):
+    """A moment in UTC as seconds: SQLite has no type for it, and it sorts as time does."""
+
+    impl = sa.Double
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> float | None:
+        return None if value is None else value.timestamp()
+
+    def process_result_value(self, value: float | None, dialect: Any) -> datetime | None:
+        return None if value is None else datetime.fromtimestamp(value, UTC)
+
+
+metadata = sa.MetaData(schema=SCHEMA)
+
+version = sa.Table("version", metadata, sa.Column("number", sa.Integer, primary_key=True))
+
+fleet_run = sa.Table(
+    "fleet_run",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("created", _Moment, nullable=False),
+    sa.Column("ended", _Moment),
+    sa.Column("approved", sa.Integer, nullable=False, default=0),
+    sa.Column("why", sa.String, nullable=False, default=""),
+    sa.Column("waiting_for", sa.String, nullable=False, default=""),
+    sa.Column("over_budget", sa.Boolean, nullable=False, default=False),
+    sa.Column("schedule", sa.String),
+    sa.Column("facts", sa.JSON, nullable=False),
+    sa.Column("playbook_text", sa.Text, nullable=False),
+)
+"""`facts`: what is frozen at the start, by the names of FleetRun, and the settings of its runs."""
+
+target = sa.Table(
+    "target",
+    metadata,
+    sa.Column("fleet", sa.String, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("vm_id", sa.String, nullable=False),
+    sa.Column("name", sa.String, nullable=False),
+    sa.Column("resource_group", sa.String, nullable=False),
+    sa.Column("subscription_id", sa.String, nullable=False),
+    sa.Column("location", sa.String, nullable=False),
+    sa.Column("wave", sa.Integer, nullable=False),
+    sa.Column("state", sa.String, nullable=False, default="waiting"),
+    sa.Column("outcome", sa.String),
+    sa.Column("exit_code", sa.Integer),
+    sa.Column("touched", sa.String, nullable=False, default="no"),
+    sa.Column("attempt", sa.Integer, nullable=False, default=0),
+    sa.Column("run_id", sa.String),
+    sa.Column("worker", sa.String),
+    sa.Column("phase", sa.String, nullable=False, default=""),
+    sa.Column("started", _Moment),
+    sa.Column("ended", _Moment),
+    sa.Column("not_before", _Moment),
+    sa.Column("error", sa.JSON(none_as_null=True)),
+    sa.Column("result", sa.JSON(none_as_null=True)),
+    sa.Column("undoes", sa.String),
+)
+"""`result` is serialfix.run/1 of the last attempt; `undoes` the run whose way back it goes."""
+sa.Index("target_by_wave", target.c.fleet, target.c.wave, target.c.state)
+sa.Index("target_by_end", target.c.fleet, target.c.ended)
+
+claim = sa.Table(
+    "claim",
+    metadata,
+    sa.Column("vm_key", sa.String, primary_key=True),
+    sa.Column("fleet", sa.String, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+)
+"""A VM that is worked on, by its id in lower case: one row at most, over all fleet runs."""
+
+journal = sa.Table(
+    "journal",
+    metadata,
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("writer", sa.String, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+)
+
+document = sa.Table(
+    "document",
+    metadata,
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+
+worker = sa.Table(
+    "worker",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("started", _Moment, nullable=False),
+    sa.Column("seen", _Moment, nullable=False),
+    sa.Column("version", sa.String, nullable=False),
+)
+"""`epoch` grows when the worker starts, and when another takes over what it left."""
+
+schedule = sa.Table(
+    "schedule",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("cron", sa.String, nullable=False),
+    sa.Column("time_zone", sa.String, nullable=False),
+    sa.Column("paused", sa.Boolean, nullable=False, default=False),
+    sa.Column("created", _Moment, nullable=False),
+    sa.Column("facts", sa.JSON, nullable=False),
+    sa.Column("playbook_text", sa.Text, nullable=False),
+    sa.Column("last_tick", _Moment),
+    sa.Column("last_words", sa.String, nullable=False, default=""),
+)
+
+
+class Database:
+    """An open database. `url` has no password in it and may be shown."""
+
+    def __init__(self, engine: sa.Engine, url: str) -> None:
+        self.engine = engine
+        self.url = url
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self.threads = ThreadPoolExecutor(8, thread_name_prefix="serialfix-database")
+
+    def insert(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+        """An insert that may meet what is there already (`on_conflict_do_nothing`)."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.threads.shutdown(wait=False)
+        self.engine.dispose()
+
+
+def open_database(where: str, *, pool: int = 10) -> Database:
+    """Connect, and make our tables where there are none.
+
+    `where` is a URL, or the path of a SQLite file. Raises ConfigError for what cannot be one, and
+    RecordError when it cannot be reached or is of another version.
+    """
+    engine = _engine(where, pool)
+    database = Database(engine, _shown(engine.url))
+    try:
+        _make_tables(database)
+    except DBAPIError as error:
+        engine.dispose()
+        raise unreachable(database, error) from None
+    except BaseException:
+        engine.dispose()
+        raise
+    return database
+
+
+def unreachable(database: Database, error: DBAPIError) -> RecordError:
+    """In our words; the driver's own may show the whole URL."""
+    why = str(error.orig).strip().splitlines()
+    return RecordError(
+        f"the database {database.url} cannot be used: {why[0] if why else type(error).__name__}",
+        remedy=REMEDY,
+    )
+
+
+def is_away(error: DBAPIError) -> bool:
+    """Whether it may be there again in a moment."""
+    return error.connection_invalidated or isinstance(error, OperationalError)
+
+
+def _engine(where: str, pool: int) -> sa.Engine:
+    if "://" not in where:
+        return _sqlite(Path(where).expanduser())
+    try:
+        url = make_url(where)
+    except ArgumentError:
+        raise ConfigError("--database is no URL that can be read", remedy=REMEDY) from None
+    match url.get_backend_name():
+        case "postgresql":
+            return _postgresql(url, pool)
+        case "sqlite" if url.database:
+            return _sqlite(Path(url.database))
+        case other:
+            raise ConfigError(f"--database: {other} is neither postgresql nor sqlite")
+
+
+def _postgresql(url: sa.URL, pool: int) -> sa.Engine:
+    return sa.create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=pool,
+        max_overflow=pool,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": 10,
+            "application_name": "serialfix",
+            **KEEP_ALIVE,
+        },
+    )
+
+
+KEEP_ALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+"""A host that is gone is known within some ten seconds, at both ends (libpq's names)."""
+
+
+def _sqlite(path: Path) -> sa.Engine:
+    if sqlite3.sqlite_version_info < SQLITE_LEAST:
+        raise ConfigError(
+            f"SQLite {sqlite3.sqlite_version} is too old: fleets need 3.35 or newer",
+            remedy="Use a newer Python or PostgreSQL (--database postgresql://…).",
+        )
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+    except OSError as error:
+        raise RecordError(
+            f"the database {path} cannot be made: {error.strerror}", remedy=REMEDY
+        ) from None
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path)),
+        execution_options={"schema_translate_map": {SCHEMA: None}},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: object) -> None:
+        # writers one after the other from their first statement on, as the engine wants it
+        connection.isolation_level = "IMMEDIATE"
+        connection.execute("PRAGMA busy_timeout=30000")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")  # a journal must survive a power cut
+        # SQLite before 3.42 has not all forms of it that the engine uses (notes.md A.4)
+        if sqlite3.sqlite_version_info < (3, 42):
+            connection.create_function("unixepoch", -1, _unixepoch)
+
+    return engine
+
+
+def _unixepoch(*args: str) -> float | int:
+    """Now, as SQLite's own: whole seconds, or with their fraction when `subsec` is asked for."""
+    return time.time() if "subsec" in args or "subsecond" in args else int(time.time())
+
+
+def _make_tables(database: Database) -> None:
+    with database.engine.begin() as connection:
+        if database.is_sqlite:
+            connection.execute(sa.text("BEGIN IMMEDIATE"))
+        else:  # several workers may come first at once
+            connection.execute(
+                sa.text("SELECT pg_advisory_xact_lock(hashtext('serialfix.tables'))")
+            )
+            connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+        metadata.create_all(connection)
+        found = connection.execute(sa.select(version.c.number)).scalar()
+        if found is None:
+            connection.execute(sa.insert(version).values(number=VERSION))
+        elif found != VERSION:
+            raise RecordError(
+                f"the database {database.url} is of version {found}, and this serialfix knows "
+                f"version {VERSION}",
+                remedy="Use the same version of serialfix everywhere, or another database.",
+            )
+
+
+def _shown(url: sa.URL) -> str:
+    return url.database or "" if url.get_backend_name() == "sqlite" else _without_password(url)
+
+
+def _without_password(url: sa.URL) -> str:
+    return url.set(drivername="postgresql", password=None, query={}).render_as_string()

@@ -1,0 +1,167 @@
+"""The durable engine, dbos: it keeps what is under way, and gives it to another when a worker dies.
+
+Two pieces of work are known to it: `conduct` leads one fleet run, `remediate` works on one VM. Both
+may be begun again at any moment by another worker; what was done is in our own tables.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from serialfix.fleet.database import Database
+
+
+if TYPE_CHECKING:
+    from dbos import DBOSClient
+
+NAME = "serialfix"
+FLOW = "fleet-1"
+"""Of the work itself: what another version of it began is not gone on with (notes.md A.5)."""
+CONDUCT, REMEDIATE, TICK = "conduct", "remediate", "tick"
+RUNS, VMS = "serialfix-runs", "serialfix-vms"
+POLL = 0.25
+"""Seconds between two looks for work."""
+RECOVERIES = 20
+"""A VM whose work ended so many workers is left alone: its outcome is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the engine calls; each must bear being begun again."""
+
+    conduct: Callable[[str], Awaitable[None]]
+    remediate: Callable[[str, int, int], Awaitable[None]]
+    tick: Callable[[datetime, str], Awaitable[None]]
+
+
+class Queue:
+    """Gives work to whichever worker is free; for workers, and for commands that are none."""
+
+    def __init__(self, database: Database) -> None:
+        from dbos import DBOSClient, DBOSPortableJSONSerializer
+
+        _quiet()
+        self._client: DBOSClient = DBOSClient(
+            system_database_engine=database.engine,
+            serializer=DBOSPortableJSONSerializer(),
+            application_name=NAME,
+            lazy=True,
+        )
+        self.client = self._client
+
+    def prepare(self, *, per_worker: int | None = None) -> None:
+        """Make the engine's tables and queues where there are none.
+
+        `per_worker` is how many VMs one worker works on at once; it holds for all workers.
+        """
+        self._client._sys_db.run_migrations()
+        self._client.register_queue(RUNS, polling_interval_sec=POLL)
+        if per_worker is not None or self._client.retrieve_queue(VMS) is None:
+            self._client.register_queue(
+                VMS, polling_interval_sec=POLL, worker_concurrency=per_worker
+            )
+
+    def conduct(self, connection: sa.Connection, fleet: str) -> None:
+        """Let a worker lead this fleet run, once this transaction is committed."""
+        self._add(connection, CONDUCT, RUNS, fleet, fleet)
+
+    def remediate(self, connection: sa.Connection, fleet: str, number: int, attempt: int) -> None:
+        """Let a worker work on this target, once this transaction is committed."""
+        key = f"{fleet}/{number}/{attempt}"
+        self._add(connection, REMEDIATE, VMS, key, fleet, number, attempt)
+
+    def lost(self, fleet: str, number: int, attempt: int) -> bool:
+        """Whether the engine has given up this attempt."""
+        status = self._client._sys_db.get_workflow_status(f"{fleet}/{number}/{attempt}")
+        return status is not None and status["status"] in (
+            "ERROR",
+            "CANCELLED",
+            "MAX_RECOVERY_ATTEMPTS_EXCEEDED",
+        )
+
+    def close(self) -> None:
+        """The connections are the database's."""
+        self._client.destroy()
+
+    def _add(
+        self, connection: sa.Connection, name: str, queue: str, key: str, *arguments: Any
+    ) -> None:
+        self._client.enqueue_in_transaction(
+            connection,
+            {
+                "workflow_name": name,
+                "queue_name": queue,
+                "workflow_id": key,
+                "app_version": FLOW,
+            },
+            *arguments,
+        )
+
+
+class Engine:
+    """Takes work from the queues of a database, in the running loop, until it is closed."""
+
+    def __init__(self, database: Database, executor: str, work: Work) -> None:
+        self._database = database
+        self._executor = executor
+        self._work = work
+
+    def launch(self) -> None:
+        """Begin, first with what this executor left behind. Call it within the running loop."""
+        from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
+
+        _quiet()
+        config: DBOSConfig = {
+            "name": NAME,
+            "system_database_engine": self._database.engine,
+            "executor_id": self._executor,
+            "application_version": FLOW,
+            "serializer": DBOSPortableJSONSerializer(),
+            "max_executor_threads": 32,
+            "log_level": "ERROR",
+            "use_listen_notify": False,
+            "run_migrations": False,
+            "scheduler_polling_interval_sec": 5.0,
+        }
+        DBOS(config=config)
+
+        @DBOS.workflow(name=CONDUCT, max_recovery_attempts=None)
+        async def conduct(fleet: str) -> None:
+            await self._work.conduct(fleet)
+
+        @DBOS.workflow(name=REMEDIATE, max_recovery_attempts=RECOVERIES)
+        async def remediate(fleet: str, number: int, attempt: int) -> None:
+            await self._work.remediate(fleet, number, attempt)
+
+        @DBOS.workflow(name=TICK)
+        async def tick(at: datetime, schedule: str) -> None:
+            await self._work.tick(at, schedule)
+
+        DBOS.launch()
+
+    def recover(self, executor: str) -> None:
+        """Put what a dead executor was at back into the queues; blocks for that long."""
+        from dbos import DBOS
+
+        # private, and right: the public way loses the queue and the attempts (notes.md A.2)
+        DBOS._recover_pending_workflows([executor])
+
+    async def close(self) -> None:
+        """Take nothing more; what is under way stays for whoever comes next."""
+        from dbos import DBOS
+
+        with suppress(Exception):
+            await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+
+
+def _quiet() -> None:
+    """Its own words are for its developers; ours are told where they are known."""
+    logging.getLogger("dbos").setLevel(logging.CRITICAL)
