@@ -110,6 +110,15 @@ def decide(situation: Situation) -> Decision:
     return _start(situation, current, running)
 
 
+def approvable(run: FleetRun, waves: tuple[WaveStanding, ...]) -> int | None:
+    """The wave that has ended, and whose approval is what the next one waits for."""
+    after = run.policy.approve_after
+    current = next((wave.number for wave in waves if not wave.ended), None)
+    if after is None or current is None or not run.approved < after < current:
+        return None
+    return after
+
+
 def retry(
     policy: Policy,
     outcome: Outcome,
@@ -164,9 +173,8 @@ def _over_budget(run: FleetRun, waves: tuple[WaveStanding, ...]) -> str:
 def _held(situation: Situation, current: WaveStanding, running: int) -> Wait | None:
     """What nothing at all may be started for: approval, a pause, the maintenance window."""
     run, now = situation.run, situation.now
-    after = run.policy.approve_after
     waiting = sum(wave.waiting for wave in situation.waves)
-    if after is not None and run.approved < after < current.number:
+    if (after := approvable(run, situation.waves)) is not None:
         before = next(wave for wave in situation.waves if wave.number == after)
         return Wait(
             f"approval of wave {after} ({_counted(before.outcomes)}); "

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -146,15 +147,18 @@ class Engine:
 
         @DBOS.workflow(name=CONDUCT, max_recovery_attempts=None)
         async def conduct(fleet: str) -> None:
-            await self._work.conduct(fleet)
+            with _seen(fleet):
+                await self._work.conduct(fleet)
 
         @DBOS.workflow(name=REMEDIATE, max_recovery_attempts=RECOVERIES)
         async def remediate(fleet: str, number: int, attempt: int) -> None:
-            await self._work.remediate(fleet, number, attempt)
+            with _seen(f"{fleet}/{number}"):
+                await self._work.remediate(fleet, number, attempt)
 
         @DBOS.workflow(name=TICK)
         async def tick(at: datetime, schedule: str) -> None:
-            await self._work.tick(at, schedule)
+            with _seen(schedule):
+                await self._work.tick(at, schedule)
 
         DBOS.launch()
 
@@ -175,11 +179,21 @@ class Engine:
         loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="serialfix"))
         try:
             await loop.run_in_executor(own, lambda: DBOS.destroy(destroy_registry=True))
-        except Exception:
+        except Exception:  # noqa: BLE001 - of the engine, whatever it is: the worker ends anyway
             _LOG.exception("the engine did not end in order")
         finally:
             own.shutdown(wait=False)
             loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="serialfix"))
+
+
+@contextmanager
+def _seen(what: str) -> Iterator[None]:
+    """The engine keeps an exception to itself; here it is told once."""
+    try:
+        yield
+    except Exception:
+        _LOG.exception("the work on %s ended with a bug", what)
+        raise
 
 
 def _quiet() -> None:

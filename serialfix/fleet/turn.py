@@ -135,13 +135,15 @@ class Turns:
         if ended is not None and ended["exit_code"] not in INTERRUPTED:
             return await self._finish(run, target, ended)
         past = await self._read(lambda c: records(c, target.run_id or ""))
+        former: list[Record] = []
         if past and run.kind is Kind.CHECK:  # nothing to go on with: looked at from the start
-            target, past = await self._anew(target, run.id), []
+            former, past = past, []
+            target = await self._anew(target, run.id)
         redactor = Redactor()
         storage, wrong = None, None
         try:
             storage = self._storage(run, target, past, redactor)
-            ended = await self._remediate(run, target, storage)
+            ended = await self._remediate(run, target, storage, former)
         except (Fenced, DatabaseAway):
             raise
         except SerialfixError as error:
@@ -159,9 +161,9 @@ class Turns:
         return await self._finish(run, target, ended, known=len(known))
 
     async def _remediate(
-        self, run: FleetRun, target: Target, storage: DatabaseStorage
+        self, run: FleetRun, target: Target, storage: DatabaseStorage, former: Sequence[Record]
     ) -> dict[str, Any]:
-        """Begin, or go on; the result as serialfix.run/1."""
+        """Begin, or go on; the result as serialfix.run/1. `former`: of a check that was ended."""
         login = GuestLogin.parse(
             username=run.settings.username,
             domain=run.settings.domain,
@@ -181,6 +183,7 @@ class Turns:
             refuse_foreign=not run.settings.take_over,
             arm_budget=self.budget,
             region=target.location,
+            former_attempts=former,
         )
         observer = _Watcher(lambda phase: self._phase(run.id, target.number, target.attempt, phase))
         if storage.journal.records:

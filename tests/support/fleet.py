@@ -70,6 +70,25 @@ class Fleet:
         )
         return Ended(done.returncode, done.stdout, done.stderr)
 
+    def process(self, *args: str) -> subprocess.Popen[bytes]:
+        """The installed command, started; it is ended with the fleet."""
+        with (self.home / f"command-{len(self.workers)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [COMMAND, "fleet", *args],
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self.workers.append(process)
+        return process
+
+    def begun(self) -> str:
+        """The id of the one fleet run, once there is one."""
+        with self.desk() as desk:
+            until(lambda: len(desk.standings()) == 1, "a fleet run")
+            return desk.standings()[0].run.id
+
     def begin(self, *args: str, what: str = "run") -> str:
         """Begin a fleet run on all VMs and do not watch it; its id."""
         options = ("--playbook", str(self.playbook), "--detach", "-o", "json")
