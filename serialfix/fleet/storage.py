@@ -157,11 +157,11 @@ class DatabaseStorage:
         put = made.on_conflict_do_update(
             index_elements=[document.c.run_id, document.c.name],
             set_={"content": made.excluded.content},
-        )
+        ).returning(document.c.name)
 
         def write(connection: sa.Connection) -> bool:
             # one statement: between two, another worker could take over
-            return bool(connection.execute(put).rowcount == 1)
+            return connection.execute(put).first() is not None
 
         if not await self._writer.write(write):
             raise fenced(self.run_id)
