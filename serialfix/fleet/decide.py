@@ -20,8 +20,9 @@ from serialfix.model import Outcome
 
 PlaceKey = tuple[str, str]
 WELL = (Outcome.OK, Outcome.CHANGED)
-CONSOLE_LOST = ("transport", "console")
-"""How the slugs begin of errors after which a run may be gone on with: going on looks first."""
+CONSOLE_LOST = ("transport", "console", "preflight.azure_refused")
+"""How the slugs begin of errors after which a run may be gone on with: going on looks first. Azure
+refuses a VM that was touched when its region goes down under it."""
 LOGIN_REJECTED = "console.login_rejected"
 """Failed logons lock accounts: there is no second try."""
 
@@ -147,8 +148,7 @@ def _may_go_on(outcome: Outcome, touched: str, slug: str) -> bool:
         return False
     if outcome is Outcome.UNREACHABLE:
         return touched == "no"
-    lost = slug.partition(".")[0] in CONSOLE_LOST
-    return lost and outcome in (Outcome.FAILED, Outcome.UNKNOWN)
+    return slug.startswith(CONSOLE_LOST) and outcome in (Outcome.FAILED, Outcome.UNKNOWN)
 
 
 def exit_code(run: FleetRun, outcomes: Mapping[Outcome, int]) -> int:

@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serialfix.errors import ConsoleError, MachineMisuse, SerialfixError, TransportError
+from serialfix.errors import (
+    AzureRefused,
+    ConsoleError,
+    MachineMisuse,
+    SerialfixError,
+    TransportError,
+)
 from serialfix.fleet.budget import ErrorBudget, concurrency
 from serialfix.fleet.decide import (
     Decision,
@@ -439,7 +445,7 @@ def test_only_what_was_never_touched_is_tried_again_and_later_each_time() -> Non
     assert at == NOW + timedelta(days=1)
 
 
-SLUGS = {each.slug for each in every(TransportError) + every(ConsoleError)}
+SLUGS = {each.slug for each in every(TransportError) + every(ConsoleError) + [AzureRefused]}
 
 
 @pytest.mark.parametrize("touched", ["no", "maybe", "yes"])
