@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -173,17 +172,10 @@ class Engine:
         """Take nothing more; what is under way stays for whoever comes next."""
         from dbos import DBOS
 
-        loop, own = asyncio.get_running_loop(), ThreadPoolExecutor(1)
-        # it has made its threads those of the loop, and takes them along: what is under way needs
-        # some, for every name that is looked up
-        loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="serialfix"))
         try:
-            await loop.run_in_executor(own, lambda: DBOS.destroy(destroy_registry=True))
+            await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
         except Exception:  # noqa: BLE001 - of the engine, whatever it is: the worker ends anyway
             _LOG.exception("the engine did not end in order")
-        finally:
-            own.shutdown(wait=False)
-            loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="serialfix"))
 
 
 @contextmanager
