@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,7 +16,7 @@ import pytest
 
 from serialfix.lab.server import LabThread
 from tests.support.fleet import Fleet, make_fleet_lab
-from tests.support.postgres import Postgres, until
+from tests.support.postgres import Postgres
 
 
 pytestmark = pytest.mark.timeout(300)
@@ -49,11 +47,6 @@ def judged(fleet: Fleet, report: dict[str, Any]) -> None:
     assert Counter(each["outcome"] for each in targets) == {"changed": len(fleet.vms)}
 
 
-def kill(process: subprocess.Popen[Any]) -> None:
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-
-
 def leader(url: str, run: str) -> str:
     """The worker that leads the run, by the engine's own row."""
     with psycopg.connect(url) as connection:
@@ -70,17 +63,18 @@ def test_whatever_dies_every_vm_is_repaired_once(
     """Who watches, a worker that comes back, the server, and for good the worker that leads."""
     dice = random.Random(seed)
     with fleet_of(VMS, tmp_path, postgres_url) as fleet:
-        workers = {name: fleet.worker(name) for name in ("one", "two")}
+        for name in ("one", "two"):
+            fleet.worker(name)
         watching = fleet.process(
             "run", "--playbook", str(fleet.playbook), "--all", "--yes", *AT_ONCE
         )
         run = fleet.begun()
 
         def comes_back() -> None:
-            other = next(name for name in workers if name != leader(postgres_url, run))
-            kill(workers[other])
+            other = next(name for name in fleet.services if name != leader(postgres_url, run))
+            fleet.kill(other)
             time.sleep(BACK)
-            workers[other] = fleet.worker(other)
+            fleet.worker(other)
 
         def the_server() -> None:
             postgres_server.kill()
@@ -88,26 +82,25 @@ def test_whatever_dies_every_vm_is_repaired_once(
             postgres_server.start()
 
         def never_comes_back() -> None:
-            kill(workers.pop(leader(postgres_url, run)))
+            fleet.kill(leader(postgres_url, run))
 
-        what: list[Callable[[], None]] = [comes_back, the_server, lambda: kill(watching)]
+        what: list[Callable[[], None]] = [comes_back, the_server, watching.kill]
         dice.shuffle(what)
         parts = sorted(dice.uniform(0.02, 0.8) for _ in range(4))
         for part, happens in zip(parts, [*what, never_comes_back], strict=True):
             fleet.until_some_ended(run, 1 + int(part * VMS))
             happens()
         judged(fleet, fleet.until_ended(run, 200))
-        (left,) = workers.values()
-        left.send_signal(signal.SIGTERM)
-        until(lambda: left.poll() == 0, "the end of the last worker in order")
+        (left,) = fleet.services
+        fleet.terminate(left)
 
 
 def test_a_worker_of_its_own_is_killed_with_sqlite(tmp_path: Path) -> None:
     with fleet_of(VMS // 8, tmp_path, str(tmp_path / "fleet.db")) as fleet:
-        worker = fleet.worker()
+        fleet.worker("one")
         run = fleet.begin(*AT_ONCE)
         for part in (0.1, 0.6):
             fleet.until_some_ended(run, 1 + int(part * len(fleet.vms)))
-            kill(worker)
-            worker = fleet.worker()
+            fleet.kill("one")
+            fleet.worker("one")
         judged(fleet, fleet.until_ended(run))
