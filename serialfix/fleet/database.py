@@ -223,7 +223,10 @@ def is_away(error: DBAPIError | TimeoutError) -> bool:
 
 def _engine(where: str, pool: int) -> sa.Engine:
     if re.match(r"\s*(host(addr)?|port|dbname|user|password|service)\s*=", where):
-        raise ConfigError("--database is no URL: write postgresql://USER@HOST/DATABASE")
+        raise ConfigError(
+            "--database is no URL that can be read",
+            remedy="Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE.",
+        )
     if "://" not in where:
         return _sqlite(where, pool)
     try:
@@ -329,4 +332,5 @@ def _make_tables(database: Database) -> None:
 def _shown(url: sa.URL) -> str:
     if url.get_backend_name() == "sqlite":
         return url.database or ""
-    return url.set(drivername="postgresql", password=None, query={}).render_as_string()
+    shown = sa.URL.create("postgresql", url.username, None, url.host, url.port, url.database)
+    return shown.render_as_string()
