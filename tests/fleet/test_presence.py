@@ -187,7 +187,7 @@ def test_a_killed_workers_work_is_given_to_exactly_one(
     (taker,) = workers.took("a-1")
     assert taker in (*others, restarted)
     (last,) = [e for e in workers.events() if e.what == "took"]
-    assert last.at - max(e.at for e in workers.events() if e.pid == dead) > TAKEOVER * 0.8
+    assert last.at - max(e.at for e in workers.events() if e.pid == dead) > TAKEOVER * (1 - STOPS)
     assert not workers.overlaps()
 
 
@@ -232,7 +232,7 @@ def test_a_frozen_worker_is_taken_over_when_its_connection_is_cut_and_knows_it_w
         postgres_server.start()
     other = workers.start("b")
     if how == "session":
-        workers.until_worked_for(other, 1.3 * TAKEOVER)
+        workers.until_worked_for(other, 1.15 * TAKEOVER)
         assert not workers.took("a-1"), "its connection lives"
         execute(postgres_url, "SELECT pg_terminate_backend(%s)", session)
     workers.until_took("a-1")
@@ -289,7 +289,7 @@ def test_who_was_seen_between_two_looks_is_not_taken_over_though_its_lock_is_fre
 ) -> None:
     bury(postgres_url, "a-1")
     start("b").watch(nobody)
-    goal = rows(postgres_url)["b-1"][1] + 1.3 * TAKEOVER
+    goal = rows(postgres_url)["b-1"][1] + 1.15 * TAKEOVER
 
     def a_beats() -> bool:
         execute(postgres_url, "UPDATE serialfix.worker SET seen = seen + 1 WHERE id = 'a-1'")
@@ -351,7 +351,7 @@ def test_who_hangs_in_a_query_is_lost_in_time(
         silent = time.monotonic()
         assert not hangs.lost
         until(lambda: hangs.lost, "lost")
-        assert time.monotonic() - silent < STOPS * TAKEOVER + 0.2
+        assert time.monotonic() - silent < STOPS * TAKEOVER + 0.5
         if what == "network":
             proxy.forward()
         else:
@@ -384,7 +384,7 @@ def test_whatever_happens_no_two_believe_that_a_name_is_theirs(
     chance = random.Random(seed)
     workers = living(0.6)
     pids = [workers.start(chance.choice("ab")) for _ in range(4)]
-    for _ in range(int(os.environ.get("PRESENCE_ROUNDS", "4"))):
+    for _ in range(int(os.environ.get("PRESENCE_ROUNDS", "3"))):
         pid = chance.choice(pids)
         match chance.choice(("kill", "freeze", "cut", "all")):
             case "kill":
