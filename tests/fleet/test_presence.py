@@ -176,7 +176,7 @@ def test_a_killed_workers_work_is_given_to_exactly_one(
     workers = living(TAKEOVER)
     dead, *others = [workers.start(host) for host in ("a", "b", "b")]
     assert workers.name(dead) == "a-1"
-    os.kill(dead, signal.SIGKILL)
+    workers.send(dead, signal.SIGKILL)
     until(lambda: alive(database) == 2, "one less")
     restarted = workers.start("a")
     assert workers.name(restarted) == "a-2"  # nobody knows yet that the first is dead
@@ -196,7 +196,7 @@ def test_who_ends_in_order_is_taken_over_at_once(
 ) -> None:
     workers = living(6)  # a beat is 0.75 s
     leaving, _ = workers.start("a"), workers.start("b")
-    os.kill(leaving, signal.SIGTERM)
+    workers.send(leaving, signal.SIGTERM)
     workers.until_took("a-1")
     (taken,) = [event.at for event in workers.events() if event.what == "took"]
     closed = workers.last(leaving, "closed")
@@ -226,7 +226,7 @@ def test_a_frozen_worker_is_taken_over_when_its_connection_is_cut_and_knows_it_w
     workers = living(TAKEOVER)
     frozen = workers.start("a")
     (session,) = sessions(postgres_url)
-    os.kill(frozen, signal.SIGSTOP)
+    workers.send(frozen, signal.SIGSTOP)
     if how == "server":
         postgres_server.kill()
         postgres_server.start()
@@ -236,7 +236,7 @@ def test_a_frozen_worker_is_taken_over_when_its_connection_is_cut_and_knows_it_w
         assert not workers.took("a-1"), "its connection lives"
         execute(postgres_url, "SELECT pg_terminate_backend(%s)", session)
     workers.until_took("a-1")
-    os.kill(frozen, signal.SIGCONT)
+    workers.send(frozen, signal.SIGCONT)
     until(lambda: workers.last(frozen, "lost") is not None, "aware of it")
     assert workers.took("a-1") == [other]
     assert not workers.overlaps()
@@ -388,17 +388,17 @@ def test_whatever_happens_no_two_believe_that_a_name_is_theirs(
         pid = chance.choice(pids)
         match chance.choice(("kill", "freeze", "cut", "all")):
             case "kill":
-                os.kill(pid, signal.SIGKILL)
+                workers.send(pid, signal.SIGKILL)
                 pids[pids.index(pid)] = workers.start(chance.choice("ab"))
             case "freeze":
-                os.kill(pid, signal.SIGSTOP)
+                workers.send(pid, signal.SIGSTOP)
                 if chance.random() < 0.5:
                     execute(
                         postgres_url, "SELECT pg_terminate_backend(pid) FROM (" + SESSIONS + ") s"
                     )
                 witness = workers.start("c")
                 workers.until_worked_for(witness, chance.uniform(0.1, 0.9))
-                os.kill(pid, signal.SIGCONT)
+                workers.send(pid, signal.SIGCONT)
                 pids.append(witness)
             case "cut":
                 session = chance.choice(sessions(postgres_url) or [0])
@@ -409,7 +409,7 @@ def test_whatever_happens_no_two_believe_that_a_name_is_theirs(
         pids.append(workers.start(chance.choice("ab")))
     survivor = workers.start("d", takeover=2)
     for each in pids:
-        os.kill(each, signal.SIGKILL)
+        workers.send(each, signal.SIGKILL)
     until(lambda: [*rows(postgres_url)] == [workers.name(survivor)], "alone")
     assert not workers.overlaps(), seed
 
