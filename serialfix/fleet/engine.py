@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
-from serialfix.fleet.database import Database
+from serialfix.fleet.database import Database, unreachable
 
 
 if TYPE_CHECKING:
     from dbos import DBOSClient
 
+_LOG = logging.getLogger(__name__)
 NAME = "serialfix"
 FLOW = "fleet-1"
 """Of the work itself: what another version of it began is not gone on with (notes.md A.5)."""
@@ -29,6 +32,8 @@ CONDUCT, REMEDIATE, TICK = "conduct", "remediate", "tick"
 RUNS, VMS = "serialfix-runs", "serialfix-vms"
 POLL = 0.25
 """Seconds between two looks for work."""
+PER_WORKER = 50
+"""VMs that one worker works on at once, when nobody has said how many."""
 RECOVERIES = 20
 """A VM whose work ended so many workers is left alone: its outcome is unknown."""
 
@@ -49,25 +54,31 @@ class Queue:
         from dbos import DBOSClient, DBOSPortableJSONSerializer
 
         _quiet()
+        self._database = database
         self._client: DBOSClient = DBOSClient(
             system_database_engine=database.engine,
             serializer=DBOSPortableJSONSerializer(),
             application_name=NAME,
             lazy=True,
         )
-        self.client = self._client
 
     def prepare(self, *, per_worker: int | None = None) -> None:
-        """Make the engine's tables and queues where there are none.
+        """Make the engine's tables and queues where there are none. Raises RecordError.
 
-        `per_worker` is how many VMs one worker works on at once; it holds for all workers.
+        `per_worker` is how many VMs one worker works on at once; it holds for all workers. Who does
+        not say it leaves what another one said.
         """
-        self._client._sys_db.run_migrations()
-        self._client.register_queue(RUNS, polling_interval_sec=POLL)
-        if per_worker is not None or self._client.retrieve_queue(VMS) is None:
+        try:
+            self._client._sys_db.run_migrations()
+            self._client.register_queue(RUNS, polling_interval_sec=POLL)
             self._client.register_queue(
-                VMS, polling_interval_sec=POLL, worker_concurrency=per_worker
+                VMS,
+                polling_interval_sec=POLL,
+                worker_concurrency=per_worker or PER_WORKER,
+                on_conflict="always_update" if per_worker else "never_update",
             )
+        except DBAPIError as error:
+            raise unreachable(self._database, error) from None
 
     def conduct(self, connection: sa.Connection, fleet: str) -> None:
         """Let a worker lead this fleet run, once this transaction is committed."""
@@ -79,10 +90,11 @@ class Queue:
         self._add(connection, REMEDIATE, VMS, key, fleet, number, attempt)
 
     def lost(self, fleet: str, number: int, attempt: int) -> bool:
-        """Whether the engine has given up this attempt."""
+        """Whether the engine does nothing any more for this attempt."""
         status = self._client._sys_db.get_workflow_status(f"{fleet}/{number}/{attempt}")
         return status is not None and status["status"] in (
             "ERROR",
+            "SUCCESS",
             "CANCELLED",
             "MAX_RECOVERY_ATTEMPTS_EXCEEDED",
         )
@@ -135,15 +147,18 @@ class Engine:
 
         @DBOS.workflow(name=CONDUCT, max_recovery_attempts=None)
         async def conduct(fleet: str) -> None:
-            await self._work.conduct(fleet)
+            with _seen(fleet):
+                await self._work.conduct(fleet)
 
         @DBOS.workflow(name=REMEDIATE, max_recovery_attempts=RECOVERIES)
         async def remediate(fleet: str, number: int, attempt: int) -> None:
-            await self._work.remediate(fleet, number, attempt)
+            with _seen(f"{fleet}/{number}"):
+                await self._work.remediate(fleet, number, attempt)
 
         @DBOS.workflow(name=TICK)
         async def tick(at: datetime, schedule: str) -> None:
-            await self._work.tick(at, schedule)
+            with _seen(schedule):
+                await self._work.tick(at, schedule)
 
         DBOS.launch()
 
@@ -158,8 +173,27 @@ class Engine:
         """Take nothing more; what is under way stays for whoever comes next."""
         from dbos import DBOS
 
-        with suppress(Exception):
-            await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+        loop, own = asyncio.get_running_loop(), ThreadPoolExecutor(1)
+        # it has made its threads those of the loop, and takes them along: what is under way needs
+        # some, for every name that is looked up
+        loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="serialfix"))
+        try:
+            await loop.run_in_executor(own, lambda: DBOS.destroy(destroy_registry=True))
+        except Exception:  # noqa: BLE001 - of the engine, whatever it is: the worker ends anyway
+            _LOG.exception("the engine did not end in order")
+        finally:
+            own.shutdown(wait=False)
+            loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="serialfix"))
+
+
+@contextmanager
+def _seen(what: str) -> Iterator[None]:
+    """The engine keeps an exception to itself; here it is told once."""
+    try:
+        yield
+    except Exception:
+        _LOG.exception("the work on %s ended with a bug", what)
+        raise
 
 
 def _quiet() -> None:

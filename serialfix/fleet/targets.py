@@ -86,6 +86,12 @@ class Wish:
         return ""
 
 
+def sha256_of(ids: Iterable[str]) -> str:
+    """The hash of a set of VMs."""
+    lines = (f"{each}\n" for each in sorted(each.lower() for each in ids))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class TargetSet:
     """Targets in the order of their ids, and what was skipped, with reasons."""
@@ -96,8 +102,7 @@ class TargetSet:
     @property
     def sha256(self) -> str:
         """What the set is known by: the hash of its ids, sorted, in lower case, one a line."""
-        ids = sorted(vm.id.lower() for vm in self.targets)
-        return hashlib.sha256("".join(f"{each}\n" for each in ids).encode()).hexdigest()
+        return sha256_of(vm.id for vm in self.targets)
 
     @property
     def reasons(self) -> Counter[Reason]:
