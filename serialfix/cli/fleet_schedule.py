@@ -57,7 +57,7 @@ def _schedule() -> None:
 
 def add(
     *,
-    name: Name,
+    schedule: Name,
     cron: Cron,
     time_zone: TimeZone = "UTC",
     playbook: o.Playbook,
@@ -86,7 +86,7 @@ def add(
     kind = Kind.CHECK if check else Kind.RUN
     settings = guest.settings(snapshot=snapshot and not check, restart=not no_restart and not check)
     plan = planned(playbook, set_, which, how, quiet=only_show_errors)
-    made = make_schedule(name, when, plan, kind, settings)
+    made = make_schedule(schedule, when, plan, kind, settings)
     if not yes and not check:
         _ask(made, plan)
     with _schedules(where) as schedules:
@@ -114,13 +114,13 @@ def list_(*, where: DatabaseOptions, output: o.Output = OutputFormat.TABLE) -> i
     return 0
 
 
-def show(*, name: Name, where: DatabaseOptions, output: o.Output = OutputFormat.TABLE) -> int:
+def show(*, schedule: Name, where: DatabaseOptions, output: o.Output = OutputFormat.TABLE) -> int:
     """One schedule in full, with the last fleet runs that it made."""
     from serialfix.fleet.schedule_view import row, schedule_json, show_view
     from serialfix.report import machine, tables
 
     with _schedules(where) as schedules:
-        shown, now = schedules.find(name), datetime.now(UTC)
+        shown, now = schedules.find(schedule), datetime.now(UTC)
         if output is OutputFormat.TABLE:
             tables.console(sys.stdout).print(show_view(shown, now), crop=False)
         else:
@@ -131,24 +131,24 @@ def show(*, name: Name, where: DatabaseOptions, output: o.Output = OutputFormat.
     return 0
 
 
-def pause(*, name: Name, where: DatabaseOptions) -> int:
+def pause(*, schedule: Name, where: DatabaseOptions) -> int:
     """Tick no more until it is resumed; a fleet run that it began goes on."""
-    return _change(where, lambda schedules: schedules.pause(name), "is paused")
+    return _change(where, lambda schedules: schedules.pause(schedule), "is paused")
 
 
-def resume(*, name: Name, where: DatabaseOptions) -> int:
+def resume(*, schedule: Name, where: DatabaseOptions) -> int:
     """Tick again, from now on."""
-    return _change(where, lambda schedules: schedules.resume(name), "ticks")
+    return _change(where, lambda schedules: schedules.resume(schedule), "ticks")
 
 
-def remove(*, name: Name, where: DatabaseOptions) -> int:
+def remove(*, schedule: Name, where: DatabaseOptions) -> int:
     """Away with it; a fleet run that it began goes on, and is kept."""
-    return _change(where, lambda schedules: schedules.remove(name), "is removed")
+    return _change(where, lambda schedules: schedules.remove(schedule), "is removed")
 
 
 def run(
     *,
-    name: Name,
+    schedule: Name,
     where: DatabaseOptions,
     detach: Detach = False,
     output: Watched = WatchFormat.TABLE,
@@ -164,27 +164,29 @@ def run(
     from serialfix.fleet.tick import Tick
 
     with _schedules(where) as schedules:
-        found = schedules.find(name).schedule
+        found = schedules.find(schedule).schedule
         if found.kind is Kind.RUN:
             require_consent(yes=yes, no_input=no_input)
             if not yes:
-                _ask_words(f"{found.playbook}, as schedule {name} does")
-        tick = Tick(schedules.tick(name), name, by_hand=True)
+                _ask_words(f"{found.playbook}, as schedule {schedule} does")
+        tick = Tick(schedules.tick(schedule), schedule, by_hand=True)
         background = Background(schedules.database, where.folder, os.environ)
         background.ensure()
         if not schedules.database.is_sqlite:
             _tell_workers(schedules)
         if detach:
-            _say(f"A worker begins it: `serialfix fleet schedule show {name}` tells what comes.")
+            _say(
+                f"A worker begins it: `serialfix fleet schedule show {schedule}` tells what comes."
+            )
             return 0
-        _wait(schedules, tick.at, name, background)
+        _wait(schedules, tick.at, schedule, background)
         desk = Desk(schedules.database)
         try:
             begun = desk.find(tick.fleet)
         except TargetError:
             raise FleetError(
-                _last_words(schedules.find(name)),
-                remedy=f"`serialfix fleet schedule show {name}` tells all of it.",
+                _last_words(schedules.find(schedule)),
+                remedy=f"`serialfix fleet schedule show {schedule}` tells all of it.",
             ) from None
         return follow(desk, begun, where, output, quiet=only_show_errors)
 

@@ -23,6 +23,7 @@ from serialfix.fleet.database import Database
 
 if TYPE_CHECKING:
     from dbos import DBOSClient
+    from dbos._sys_db import SystemDatabase
 
 NAME = "serialfix"
 FLOW = "fleet-1"
@@ -95,7 +96,8 @@ class Queue:
 
     def schedule(self, connection: sa.Connection, name: str, cron: str, zone: str) -> None:
         """Tick from now on; a schedule of this name that is there already ticks so from now on."""
-        self._client._sys_db.upsert_schedule(
+        system = self._system(connection)
+        system.upsert_schedule(
             {
                 "schedule_id": str(uuid4()),
                 "schedule_name": name,
@@ -103,7 +105,7 @@ class Queue:
                 "workflow_class_name": None,
                 "schedule": cron,
                 "status": "ACTIVE",
-                "context": self._client._sys_db.serializer.serialize(name),
+                "context": system.serializer.serialize(name),
                 "last_fired_at": None,
                 "automatic_backfill": False,
                 "cron_timezone": zone,
@@ -116,12 +118,12 @@ class Queue:
 
     def ticking(self, connection: sa.Connection, name: str, on: bool) -> None:
         """Let a schedule tick, or not."""
-        system = self._client._sys_db
+        system = self._system(connection)
         (system.resume_schedule if on else system.pause_schedule)(name, connection)
 
     def unschedule(self, connection: sa.Connection, name: str) -> None:
         """Tick no more, for good."""
-        self._client._sys_db.delete_schedule(name, connection)
+        self._system(connection).delete_schedule(name, connection)
 
     def tick(self, connection: sa.Connection, at: datetime, name: str) -> None:
         """One tick by hand, once this transaction is committed."""
@@ -131,6 +133,12 @@ class Queue:
     def close(self) -> None:
         """The connections are the database's."""
         self._client.destroy()
+
+    def _system(self, connection: sa.Connection) -> SystemDatabase:
+        """The engine's tables, and the connection told where they are."""
+        system = self._client._sys_db
+        system._apply_caller_schema(connection)
+        return system
 
     def _add(
         self, connection: sa.Connection, name: str, queue: str, key: str, *arguments: Any
