@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import signal
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from serialfix.fleet.schedule import CameTo, Schedules
+from serialfix.errors import UsageError
+from serialfix.fleet.desk import Desk
+from serialfix.fleet.schedule import CameTo, Schedule, Schedules
 from serialfix.fleet.standing import FleetRun, Kind, State
 from serialfix.lab.server import LabThread
 from serialfix.lab.switches import ArmFaults
+from serialfix.model import Outcome
 from tests.support.fleet import Fleet, make_fleet_lab
 from tests.support.postgres import until
 
@@ -39,103 +42,113 @@ def fleet(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Fleet]:
 
 
 def add(fleet: Fleet, cron: str, *args: str) -> None:
-    which = () if "--name" in args else ("--all",)
     ended = fleet.command(
-        *("schedule", "add", NAME, "--cron", cron, "--playbook", str(fleet.playbook), *which),
+        *("schedule", "add", NAME, "--cron", cron, "--playbook", str(fleet.playbook), "--all"),
         *("--yes", *args),
     )
     assert ended.code == 0, ended.err
 
 
-def workers(fleet: Fleet) -> int:
-    """As many as there may be: a SQLite file has one."""
-    hosts = ("one", "two") if fleet.database.startswith("postgresql") else ("one",)
-    for host in hosts:
-        fleet.worker(host)
-    return len(hosts)
+@contextmanager
+def at_the_desk(fleet: Fleet) -> Iterator[tuple[Desk, Schedules]]:
+    with fleet.desk() as desk:
+        yield desk, Schedules(desk.database)
 
 
-def said(fleet: Fleet) -> dict[str, Any]:
-    (only,) = json.loads(fleet.command("schedule", "list", "-o", "json").out)
-    assert only["name"] == NAME
-    return dict(only)
-
-
-def runs(fleet: Fleet) -> list[FleetRun]:
+def runs(schedules: Schedules) -> list[FleetRun]:
     """All that the schedule made, the newest first."""
-    with fleet.desk() as desk:
-        return [each.run for each in Schedules(desk.database).find(NAME, most=100).runs]
+    return [each.run for each in schedules.find(NAME, most=100).runs]
 
 
-def came_to(fleet: Fleet, what: CameTo) -> None:
-    with fleet.desk() as desk:
-        schedules = Schedules(desk.database)
-        until(
-            lambda: schedules.find(NAME).schedule.last_came_to is what,
-            f"a tick that {what}",
-        )
+def comes_to(schedules: Schedules, what: CameTo) -> Schedule:
+    """Wait for a tick that comes to this."""
+    until(
+        lambda: schedules.find(NAME).schedule.last_came_to is what,
+        f"a tick that {what}",
+        seconds=60,
+    )
+    return schedules.find(NAME).schedule
+
+
+def to_the_end(desk: Desk, run: FleetRun) -> Counter[Outcome]:
+    """Let it go on after its first wave, and wait for its end."""
+
+    def ended() -> bool:
+        if (now := desk.standing(run.id)).run.state is not State.ENDED:
+            with suppress(UsageError):  # it has ended meanwhile
+                desk.resume(run.id)
+        return now.run.state is State.ENDED
+
+    until(ended, f"the end of {run.id}", seconds=60)
+    return desk.standing(run.id).outcomes
 
 
 def test_a_tick_while_one_runs_is_skipped_and_the_next_one_after_its_end_runs(
     fleet: Fleet,
 ) -> None:
-    workers(fleet)
     add(fleet, EVERY_SECOND, "--waves", "1,rest", "--approve-after", "1")
-    came_to(fleet, CameTo.SKIPPED)  # the first run waits for somebody
-    (first,) = runs(fleet)
-    last = said(fleet)["last"]
-    assert (last["came_to"], first.id in last["words"]) == ("skipped", True)
-    assert (first.schedule, first.kind, first.state) == (NAME, Kind.RUN, State.RUNNING)
+    fleet.worker("one")
+    if fleet.database.startswith("postgresql"):  # a SQLite file has one
+        fleet.worker("two")
+    fleet.playbook.write_text("changed later, which changes nothing")
+    with at_the_desk(fleet) as (desk, schedules):
+        last = comes_to(schedules, CameTo.SKIPPED)  # the first run waits for somebody
+        (first,) = runs(schedules)
+        assert last.last_words == f"fleet run {first.id} still runs"
+        assert (first.schedule, first.kind, first.user) == (NAME, Kind.RUN, last.user)
+        assert to_the_end(desk, first) == {Outcome.CHANGED: 2}
+        assert not [wrong for vm in fleet.vms if (wrong := fleet.repaired(vm))]
 
-    assert fleet.command("resume", first.id).code == 0
-    fleet.until_ended(first.id)
-    assert not [wrong for vm in fleet.vms if (wrong := fleet.repaired(vm))]
-    until(lambda: len(runs(fleet)) > 1, "a run after the first")
-    assert fleet.command("schedule", "pause", NAME).code == 0
-    before = runs(fleet)
-    assert len({each.id for each in before}) == len(before) == 2
-    assert fleet.command("resume", before[0].id).code in (0, 2)  # it may have ended
-    fleet.until_ended(before[0].id)
-
-    # paused, it runs by hand alone; the playbook is what it was, whatever the file says now
-    fleet.playbook.write_text("changed")
-    ended = fleet.command(
-        *("schedule", "run", NAME, "--yes", "--detach"),
-    )
-    assert ended.code == 0, ended.err
-    until(lambda: len(runs(fleet)) == 3, "the run by hand")
-    assert runs(fleet)[0].playbook_sha256 == first.playbook_sha256
-    # removed while it runs: the run goes on to its end
-    assert fleet.command("schedule", "remove", NAME).code == 0
-    with fleet.desk() as desk:
-        newest = desk.standings()[0].run
-    assert newest.state is not State.ENDED
-    fleet.command("resume", newest.id)
-    assert fleet.until_ended(newest.id)["counts"]["ok"] == 2
-    with fleet.desk() as desk:
-        assert len(desk.standings()) == 3
+        until(lambda: len(runs(schedules)) > 1, "a run after the first", seconds=60)
+        schedules.pause(NAME)
+        second, *others = runs(schedules)
+        assert [each.id for each in others] == [first.id]
+        assert to_the_end(desk, second) == {Outcome.OK: 2}
+        schedules.tick(NAME)  # by hand, while it is paused
+        until(lambda: len(runs(schedules)) > 2, "the run by hand", seconds=60)
+        third = runs(schedules)[0]
+        schedules.remove(NAME)
+        assert to_the_end(desk, third) == {Outcome.OK: 2}
+        assert [each.run.id for each in desk.standings()] == [third.id, second.id, first.id]
     assert [vm.commands["restart"] for vm in fleet.vms] == [1, 1]
 
 
 def test_a_worker_that_is_killed_in_the_middle_of_a_tick(fleet: Fleet) -> None:
     """It is gone on with by another, or by itself when it is back: one fleet run."""
 
-    def throttled(seconds: float) -> None:
-        faults = ArmFaults(throttle={GRAPH: 100} if seconds else {}, throttle_seconds=seconds)
+    def throttled(calls: int) -> None:
+        faults = ArmFaults(throttle={GRAPH: calls}, throttle_seconds=4)
         fleet.lab.call(lambda lab: setattr(lab.cloud, "faults", faults))
 
     add(fleet, ON_NEW_YEAR)
     first = fleet.worker("one")
-    throttled(4)
-    assert fleet.command("schedule", "run", NAME, "--yes", "--detach").code == 0
-    came_to(fleet, CameTo.LOOKS)
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    assert not runs(fleet)
-    throttled(0)
-    fleet.worker("two")
-    came_to(fleet, CameTo.BEGAN)
-    (run,) = runs(fleet)
-    fleet.until_ended(run.id)
+    throttled(100)
+    with at_the_desk(fleet) as (desk, schedules):
+        schedules.tick(NAME)
+        comes_to(schedules, CameTo.LOOKS)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        assert not runs(schedules)
+        throttled(0)
+        fleet.worker("two")
+        comes_to(schedules, CameTo.BEGAN)
+        (run,) = runs(schedules)
+        assert to_the_end(desk, run) == {Outcome.CHANGED: 2}
+        assert len(runs(schedules)) == 1
     assert not [wrong for vm in fleet.vms if (wrong := fleet.repaired(vm))]
-    assert len(runs(fleet)) == 1
+
+
+def test_one_is_run_by_hand_and_watched(tmp_path: Path) -> None:
+    """On SQLite a worker is started for it, which may end when nothing is left."""
+    with LabThread(lambda: make_fleet_lab(1)) as lab:
+        fleet = Fleet(lab, tmp_path, str(tmp_path / "fleet.db"))
+        add(fleet, ON_NEW_YEAR, "--check")
+        ended = fleet.command("schedule", "run", NAME, "-o", "json")
+        assert ended.code == 0, ended.err
+        assert (ended.result["schedule"], ended.result["kind"]) == (NAME, "check")
+        assert ended.result["counts"]["would_change"] == 1
+        lab.call(lambda lab: setattr(lab.vms[0], "power", "deallocated"))
+        add(fleet, ON_NEW_YEAR, "--check", "--replace", "--power", "running")
+        ended = fleet.command("schedule", "run", NAME)
+        assert ended.code == 9
+        assert "failed: no VM can be worked on: all 1 are skipped" in " ".join(ended.err.split())
