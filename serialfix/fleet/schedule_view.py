@@ -140,7 +140,7 @@ def _in_full(schedule: Schedule) -> Iterator[RenderableType]:
             for name, value in policy.to_json().items()
             if value is not None
         ),
-        "guest": f"{settings.username or 'SERIALFIX_GUEST_USERNAME'}, {settings.credential}",
+        "guest": f"{settings.username}, {settings.credential}",
         "with": ", ".join(
             word
             for word, on in (*does, ("take over", settings.take_over))

@@ -22,7 +22,7 @@ from serialfix.fleet.standing import FleetRun, Kind
 from serialfix.fleet.targets import Wish
 from serialfix.fleet.tick import Tick, Ticks
 from serialfix.lab.server import Lab, LabThread
-from serialfix.lab.switches import FORBIDDEN, REGION_DOWN, ArmDelays, ArmFaults
+from serialfix.lab.switches import FORBIDDEN, REGION_DOWN, ArmDelays, ArmFaults, Refusal
 from serialfix.lab.vm import LabVm
 from tests.fleet.schedules import NAME, made, prepared
 from tests.lab.doubles import FakeGuest
@@ -185,12 +185,18 @@ def test_nothing_but_words_when_there_is_nobody_or_no_room(
     assert (place.last[0], said in place.last[1], place.runs) == (CameTo.FAILED, True, [])
 
 
-def test_what_azure_refuses_is_told_and_not_asked_again(lab: LabThread, place: Place) -> None:
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [(FORBIDDEN, GRAPH), (Refusal(400, "BadRequest", "Query is invalid."), "Query is invalid")],
+)
+def test_what_azure_refuses_is_told_and_not_asked_again(
+    lab: LabThread, place: Place, refusal: Refusal, said: str
+) -> None:
     place.schedules.add(made())
-    faults(lab, deny={GRAPH: FORBIDDEN})
+    faults(lab, deny={GRAPH: refusal})
     place.tick(pauses=(3600,))
     came, words = place.last
-    assert (came, GRAPH in words, place.runs) == (CameTo.FAILED, True, [])
+    assert (came, said in words, place.runs) == (CameTo.FAILED, True, [])
 
 
 def test_what_passes_is_asked_again_within_reason(lab: LabThread, place: Place) -> None:
