@@ -246,7 +246,7 @@ def _tell_workers(schedules: Schedules) -> None:
     if not alive(schedules.database):
         _say(
             "No worker is alive, so nothing ticks: keep `serialfix fleet worker` running\n"
-            "(docs/fleet.md, Schedules, has a unit for systemd)."
+            "(docs/workers.md has a unit for systemd)."
         )
 
 
