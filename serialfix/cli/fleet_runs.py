@@ -79,7 +79,7 @@ def run(
         _ask(plan)
     with _desk(where) as desk:
         begun = desk.begin(plan, Kind.RUN, settings)
-        return _follow(desk, begun, where, output, detach=detach, quiet=only_show_errors)
+        return follow(desk, begun, where, output, detach=detach, quiet=only_show_errors)
 
 
 def check(
@@ -103,7 +103,7 @@ def check(
     require_targets(plan)
     with _desk(where) as desk:
         begun = desk.begin(plan, Kind.CHECK, settings)
-        code = _follow(desk, begun, where, output, detach=detach, quiet=only_show_errors)
+        code = follow(desk, begun, where, output, detach=detach, quiet=only_show_errors)
         differs = not code and exit_code and _differ(desk.standing(begun.id))
         return o.WORK_TO_DO if differs else code
 
@@ -118,7 +118,7 @@ def watch(
     """Watch a fleet run to its end; Ctrl-C ends the watching, not the run."""
     with _desk(where) as desk:
         found = desk.find(fleet)
-        return _follow(desk, found, where, output, quiet=only_show_errors)
+        return follow(desk, found, where, output, quiet=only_show_errors)
 
 
 def status(*, fleet: FleetId, where: DatabaseOptions, output: o.Output = OutputFormat.TABLE) -> int:
@@ -226,7 +226,7 @@ def retry(
         if not yes and chosen:
             _ask_words(f"{old.playbook} again on {_vms(len(chosen))}")
         begun = desk.again(old.id, outcomes)
-        return _follow(desk, begun, where, output, detach=detach, quiet=only_show_errors)
+        return follow(desk, begun, where, output, detach=detach, quiet=only_show_errors)
 
 
 def undo(
@@ -248,13 +248,13 @@ def undo(
         if not yes:
             _ask_words(f"put back what fleet run {old.id} ({old.playbook}) has changed")
         begun = desk.back(old.id)
-        return _follow(desk, begun, where, output, detach=detach, quiet=only_show_errors)
+        return follow(desk, begun, where, output, detach=detach, quiet=only_show_errors)
 
 
 # --- watching -------------------------------------------------------------------------------------
 
 
-def _follow(
+def follow(
     desk: Desk,
     begun: FleetRun,
     where: DatabaseOptions,

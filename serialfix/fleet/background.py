@@ -78,6 +78,7 @@ class Background:
             time.sleep(PAUSE)
 
     def _start(self) -> subprocess.Popen[bytes]:
+        self._state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # the file may lie elsewhere
         if self.log.exists() and self.log.stat().st_size > LONG:
             self.log.replace(self.log.with_name(f"{LOG}.1"))
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
