@@ -29,7 +29,7 @@ from serialfix.report.formats import FleetReportFormat, OutputFormat, WatchForma
 if TYPE_CHECKING:
     from serialfix.fleet.desk import Desk
     from serialfix.fleet.plan import FleetPlan
-    from serialfix.fleet.standing import FleetRun
+    from serialfix.fleet.standing import FleetRun, Target
     from serialfix.model import Outcome
 
 FleetId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a fleet run, or its start.")]
@@ -263,11 +263,7 @@ def _show_vm(
     from serialfix.report.formats import ReportFormat
     from serialfix.result import run_from_json
 
-    matches = [
-        each
-        for each in desk.targets(found.id)
-        if vm.lower() in (each.name.lower(), each.vm_id.lower(), str(each.number))
-    ]
+    matches = [each for each in desk.targets(found.id) if vm.lower() in _names(each)]
     if len(matches) != 1:
         ids = "".join(f"\n  {each.vm_id}" for each in matches)
         raise TargetError(
@@ -293,6 +289,15 @@ def _show_vm(
         raise UsageError("one VM has no CSV", remedy="`serialfix fleet report -o csv` has all.")
     show_result(run_from_json(result), ReportFormat(output))
     return 0
+
+
+def _names(target: Target) -> set[str]:
+    """All that a VM goes by; `web/3` and `web_3` are the same instance of a scale set."""
+    from serialfix.fleet.tables import label
+
+    short = label(target.vm_id)
+    called = (target.name, target.vm_id, str(target.number), short, short.replace("/", "_"))
+    return {each.lower() for each in called}
 
 
 # --- changing -------------------------------------------------------------------------------------
@@ -333,11 +338,16 @@ def _ask(plan: FleetPlan) -> None:
 
 
 def _ask_words(what: str) -> None:
-    """Raises Interrupted when the answer is no."""
+    """Raises UsageError when the answer is no, Interrupted when there is none."""
     from serialfix.cli.ask import ask_yes
 
-    if not ask_yes(f"Begin: {what}?", stop=lambda: False):
-        raise Interrupted("not begun: nothing was changed")
+    try:
+        confirmed = ask_yes(f"Begin: {what}?")
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        raise Interrupted("interrupted before anything was begun") from None
+    if not confirmed:
+        raise UsageError("it was not confirmed, and not begun")
 
 
 def _vms(number: int) -> str:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from serialfix.cli import options as o
 from serialfix.cli.show import drop, to_stdout
@@ -90,7 +90,7 @@ class Watch:
         pace = Pace.of(await asyncio.to_thread(self._desk.targets, found.id))
         view = live_view(output, stdout=sys.stdout, stderr=sys.stderr, quiet=quiet, pace=pace)
         try:
-            ended = await self._to_the_end(found.id, view)
+            ended = await self._to_the_end(found.id, view, output)
         except BaseException:
             view.close()
             raise
@@ -121,7 +121,7 @@ class Watch:
 
         return await asyncio.to_thread(begin)
 
-    async def _to_the_end(self, fleet: str, view: LiveView) -> Standing:
+    async def _to_the_end(self, fleet: str, view: LiveView, output: WatchFormat) -> Standing:
         import asyncio
 
         from serialfix.fleet.standing import State
@@ -129,6 +129,8 @@ class Watch:
         while True:
             standing = await asyncio.to_thread(self._look, fleet)
             view.update(standing)
+            if output is WatchFormat.JSONL and not _read(sys.stdout):
+                raise BrokenPipeError
             if standing.run.state is State.ENDED:
                 return standing
             await asyncio.sleep(LOOK)
@@ -194,6 +196,20 @@ def _write_begun(standing: Standing, output: WatchFormat) -> None:
             print(json.dumps(status_json(standing)))
         elif output is not WatchFormat.TABLE:
             machine.write(data := status_json(standing), OutputFormat(output), rows=[data])
+
+
+def _read(stream: TextIO) -> bool:
+    """Whether a pipe still has a reader: a run may have nothing new to say for hours."""
+    import select
+
+    if not hasattr(select, "poll"):
+        return True
+    look = select.poll()
+    try:
+        look.register(stream.fileno(), 0)  # only its end is told then
+    except (OSError, ValueError):
+        return True
+    return not any(told & select.POLLERR for _, told in look.poll(0))
 
 
 def _differ(standing: Standing) -> bool:

@@ -57,6 +57,7 @@ class Background:
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
+        self._state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             return subprocess.Popen(

@@ -10,14 +10,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jsonschema
+import pexpect
 import pytest
 
+from serialfix.fleet.presence import alive
 from serialfix.lab.server import LabThread
 from serialfix.lab.switches import FORBIDDEN, ArmFaults, GatewayFaults
 from serialfix.lab.vm import LabVm
 from serialfix.report.machine import shipped_schema
 from tests.support.fleet import Fleet, make_fleet_lab
-from tests.support.postgres import Postgres
+from tests.support.postgres import Postgres, until
 from tests.support.quick_worker import PATIENCE
 
 
@@ -73,6 +75,8 @@ def working(fleet: Fleet, *hosts: str) -> Iterator[Fleet]:
     for host in hosts:
         fleet.worker(host)
     try:
+        with fleet.desk() as desk:
+            until(lambda: alive(desk.database) == len(hosts), "all workers alive")
         yield fleet
     finally:
         fleet.close()
@@ -262,8 +266,9 @@ def test_a_storm_of_refusals_and_a_region_that_is_down(server: Fleet) -> None:
     assert [server.repaired(vm) for vm in stormy] == [[]] * 4
     assert not any(vm.sessions or vm.commands["restart"] for vm in down)
     shown = server.inside("show", run).out
-    assert "all 3 VMs in southindia: unreachable, transport.azure_unreachable" in shown
-    assert shown.count("southindia") < 3
+    assert "all 3 VMs in southindia: unreachable, preflight.azure_refused" in shown
+    assert "503 ServiceUnavailable" in shown
+    assert (shown.count("southindia"), "say so" in shown) == (1, False)
     server.lab.call(lambda lab: lab.cloud.outages.clear())
 
 
@@ -279,19 +284,20 @@ def test_two_fleet_runs_never_meet_on_a_vm(fleet: Fleet) -> None:
         assert (before["outcome"], fleet.repaired(vm)) == ("changed", [])
 
 
-def test_a_single_run_on_the_same_host_is_refused(embedded: Fleet) -> None:
-    """Its lock is a file; on other hosts nothing tells it (docs/fleet.md)."""
-    (vm,) = embedded.add("single", 1, gateway=GatewayFaults(greeting_delay=0, latency=0.1))
-    run = embedded.begin("--name", "single-*")
-    embedded.until(run, lambda now: any(each.phase == "apply" for each in now.running))
-    alone = embedded.single(
-        *("run", "--ids", vm.id, "-p", str(embedded.playbook), "--yes", "-o", "json"),
-        state=embedded.home / "state-host",
-    )
-    assert alone.code == 5, alone.err
-    assert f"fleet run {run}" in alone.error["message"]
-    embedded.until_ended(run)
-    assert (embedded.repaired(vm), vm.sessions) == ([], 2)
+def test_not_beside_a_single_run_of_the_same_host(embedded: Fleet) -> None:
+    """Their lock is a file; what is done on other hosts, nothing here tells of (docs/fleet.md)."""
+    vms = embedded.add("single", 2)
+    with embedded.asking("run", "--ids", vms[0].id, "-p", str(embedded.playbook)) as person:
+        sessions = vms[0].sessions
+        data = embedded.until_ended(embedded.begin("--name", "single-*", *AT_ONCE))
+        assert outcomes(data) == {"single-00": "refused", "single-01": "changed"}
+        assert "is working on this VM" in data["targets"][0]["error"]["message"]
+        assert (vms[0].sessions, embedded.repaired(vms[1])) == (sessions, [])
+        person.sendline("y")
+        person.expect(pexpect.EOF)
+        person.close()
+        assert person.exitstatus == 0
+    assert embedded.repaired(vms[0]) == []
 
 
 def test_one_vm_of_many(server: Fleet) -> None:
@@ -299,7 +305,7 @@ def test_one_vm_of_many(server: Fleet) -> None:
     server.add("plain", 1)
     run = server.begin("--ids", vm.id)
     server.until_ended(run)
-    for name in (vm.id, vm.id.upper(), "1", "web/3"):
+    for name in (vm.id, vm.id.upper(), "1", "web/3", "Web_3"):
         shown = server.inside("show", run, "--vm", name, "-o", "json")
         assert shown.code == 0, shown.err
         assert shown.result["outcome"] == "changed"
@@ -329,5 +335,4 @@ def test_a_pipe_that_closes(server: Fleet) -> None:
     assert [server.repaired(vm) for vm in vms] == [[], []]
     for what in (f"fleet report {run}", f"fleet show {run} -o json", f"fleet watch {run}"):
         ended = server.piped(what, "true")
-        assert (ended.code, ended.err.replace(" ended, wave", "")) == (0, ended.err), what
-        assert "Traceback" not in ended.err
+        assert (ended.code, "rror" in ended.err) == (0, False), ended.err

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pexpect
+
 from serialfix.cli.main import end_of
 from serialfix.fleet.database import open_database
 from serialfix.fleet.desk import Desk
@@ -103,19 +105,29 @@ class Fleet:
             code = end_of(["fleet", *args])
         return Ended(code, out.getvalue(), err.getvalue())
 
-    def single(self, *args: str, state: Path) -> Ended:
-        """A command that is none about fleets, of a user with another folder of state."""
-        with mock.patch.dict(self.env, {"SERIALFIX_STATE_DIR": str(state)}):
-            done = subprocess.run(
-                [COMMAND, *args],
-                env=self.env,
-                capture_output=True,
-                text=True,
-                stdin=subprocess.DEVNULL,
-                timeout=60,
-                check=False,
-            )
-        return Ended(done.returncode, done.stdout, done.stderr)
+    @contextmanager
+    def at_a_terminal(self, *args: str, **env: str) -> Iterator[Any]:
+        """The command under a pty of 80x24."""
+        child = pexpect.spawn(
+            COMMAND,
+            list(args),
+            env={**self.env, "TERM": "xterm-256color", **env},
+            dimensions=(24, 80),
+            encoding="utf-8",
+            timeout=60,
+        )
+        try:
+            yield child
+        finally:
+            child.close(force=True)
+
+    @contextmanager
+    def asking(self, *args: str) -> Iterator[Any]:
+        """A command about one VM that is at its question, on the first worker's host."""
+        state = str(self.home / "state-host")
+        with self.at_a_terminal(*args, SERIALFIX_STATE_DIR=state) as child:
+            child.expect(r"\[y/N\] ")
+            yield child
 
     def piped(self, command: str, reader: str) -> Ended:
         """`serialfix COMMAND | READER` in a shell; the exit code is the command's."""
