@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from serialfix.fleet.standing import FleetRun, Target
     from serialfix.model import Outcome
 
+LOOK = "look first: `serialfix fleet plan` shows who, `serialfix fleet check` what"
+LOOK_AT_IT = "look first: `serialfix fleet show` tells how it ended"
+
 FleetId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a fleet run, or its start.")]
 Watched = Annotated[
     WatchFormat, o.option("--output", "-o", help="Format of the result; jsonl: as it goes on.")
@@ -69,7 +72,7 @@ def run(
     from serialfix.cli.ask import require_consent
     from serialfix.fleet.standing import Kind
 
-    require_consent(yes=yes, no_input=no_input)
+    require_consent(yes=yes, no_input=no_input, look=LOOK)
     settings = guest.settings(snapshot=snapshot, restart=not no_restart)
     plan = planned(playbook, set_, which, how, quiet=only_show_errors)
     require_targets(plan)
@@ -145,6 +148,8 @@ def list_(*, where: DatabaseOptions, output: o.Output = OutputFormat.TABLE) -> i
 
     with _desk(where) as desk:
         standings = desk.standings()
+        if not standings:
+            print(f"No fleet runs yet in {desk.database.url}.", file=sys.stderr)
     with to_stdout():
         if output is OutputFormat.TABLE:
             tables.console(sys.stdout).print(list_view(standings), crop=False)
@@ -219,7 +224,7 @@ def retry(
     """A new fleet run on those VMs of another that ended so, with the same playbook."""
     from serialfix.cli.ask import require_consent
 
-    require_consent(yes=yes, no_input=no_input)
+    require_consent(yes=yes, no_input=no_input, look=LOOK_AT_IT)
     outcomes = _outcomes(only)
     with _desk(where) as desk:
         old = desk.find(fleet)
@@ -243,7 +248,7 @@ def undo(
     """A new fleet run that puts back what another has changed."""
     from serialfix.cli.ask import require_consent
 
-    require_consent(yes=yes, no_input=no_input)
+    require_consent(yes=yes, no_input=no_input, look=LOOK_AT_IT)
     with _desk(where) as desk:
         old = desk.find(fleet)
         if not yes:

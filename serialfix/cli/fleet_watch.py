@@ -129,7 +129,7 @@ class Watch:
         while True:
             standing = await asyncio.to_thread(self._look, fleet)
             view.update(standing)
-            if output is WatchFormat.JSONL and not _read(sys.stdout):
+            if output is WatchFormat.JSONL and not is_read(sys.stdout):
                 raise BrokenPipeError
             if standing.run.state is State.ENDED:
                 return standing
@@ -198,7 +198,7 @@ def _write_begun(standing: Standing, output: WatchFormat) -> None:
             machine.write(data := status_json(standing), OutputFormat(output), rows=[data])
 
 
-def _read(stream: TextIO) -> bool:
+def is_read(stream: TextIO) -> bool:
     """Whether a pipe still has a reader: a run may have nothing new to say for hours."""
     import select
 
