@@ -276,7 +276,7 @@ class Fleet:
             return happened()
 
         try:
-            until(served, what, seconds=seconds)
+            until(served, what, seconds=seconds, every=0.1)
         except TimeoutError as error:
             alive = {host: process.poll() for host, process in self.services.items()}
             raise TimeoutError(f"{error}; workers {alive}\n{self.logs()[-4000:]}") from None
