@@ -105,7 +105,7 @@ def untouched(*vms: LabVm) -> bool:
 
 
 def test_a_run_its_report_and_its_way_back(fleet: Fleet) -> None:
-    vms = fleet.add(stem := f"whole-{fleet.kind}", 4)
+    vms = fleet.add(stem := f"whole-{fleet.kind}", 3)
     ended = fleet.command(
         *("run", "-p", str(fleet.playbook), "--name", f"{stem}-*", "--yes", "-o", "jsonl"),
         *("--waves", "1,rest"),
@@ -114,14 +114,14 @@ def test_a_run_its_report_and_its_way_back(fleet: Fleet) -> None:
     *statuses, result = (valid(json.loads(line)) for line in ended.out.splitlines())
     assert {each["run_id"] for each in statuses} == {result["run_id"]}
     assert result["schema"] == "serialfix.fleet/1"
-    assert [wave["total"] for wave in result["waves"]] == [1, 3]
+    assert [wave["total"] for wave in result["waves"]] == [1, 2]
     assert outcomes(result) == {vm.name: "changed" for vm in vms}
-    assert [fleet.repaired(vm) for vm in vms] == [[]] * 4
+    assert [fleet.repaired(vm) for vm in vms] == [[]] * 3
 
     back = fleet.inside("undo", result["run_id"], "--yes", "-o", "json")
     assert (back.code, valid(back.result)["of"]) == (0, result["run_id"])
     assert [fleet.registry(vm) for vm in vms] == [fleet.before[vm.name] for vm in vms]
-    assert [vm.displaced for vm in vms] == [0] * 4
+    assert [vm.displaced for vm in vms] == [0] * 3
 
 
 def test_the_canary_the_budget_and_what_is_tried_again(server: Fleet) -> None:
@@ -188,34 +188,32 @@ def test_a_check_touches_nothing_and_tells_the_drift(server: Fleet) -> None:
     assert {vm.name: (server.registry(vm), vm.commands["restart"]) for vm in vms} == before
     assert "2 of 3 VMs differ from the playbook." in server.inside("show", data["run_id"]).out
     assert server.inside("watch", data["run_id"]).code == 0
-    only = ("check", "-p", str(server.playbook), "--name", "drift-00", "--exit-code")
-    assert server.inside(*only).code == 0
 
 
 def test_after_the_canary_somebody_approves(server: Fleet) -> None:
-    vms = server.add("approve", 3)
+    vms = server.add("approve", 2)
     run = server.begin("--name", "approve-*", "--waves", "1,rest", "--approve-after", "1")
     server.until(run, lambda now: now.waiting_for.startswith("approval of wave 1"))
     assert untouched(*vms[1:])
     assert f"serialfix fleet resume {run}" in server.inside("status", run).out
     assert server.inside("resume", run).code == 0
     assert server.inside("watch", run, "--only-show-errors").code == 0
-    assert [server.repaired(vm) for vm in vms] == [[]] * 3
+    assert [server.repaired(vm) for vm in vms] == [[], []]
 
 
 def test_pause_resume_and_cancel_while_vms_are_under_way(fleet: Fleet) -> None:
-    vms = fleet.add(stem := f"held-{fleet.kind}", 6)
+    vms = fleet.add(stem := f"held-{fleet.kind}", 5)
     run = fleet.begin("--name", f"{stem}-*", *AT_ONCE, "--max-concurrency", "2")
     fleet.until(run, lambda now: any(each.phase for each in now.running))
     paused = fleet.inside("pause", run)
     assert (paused.code, "paused, nothing is started" in paused.err) == (0, True)
     now = fleet.until(run, lambda now: not now.running)
     assert {*now.outcomes} == {"changed"}
-    assert 2 <= now.outcomes.total() < 6
+    assert 2 <= now.outcomes.total() < 5
     done = [vm for vm in vms if vm.sessions]
     assert [fleet.repaired(vm) for vm in done] == [[]] * now.outcomes.total()
     fleet.inside("resume", run)
-    fleet.until(run, lambda now: len(now.running) == 2 or now.outcomes.total() > 4)
+    fleet.until(run, lambda now: len(now.running) == 2 or now.outcomes.total() > 3)
     cancelled = fleet.inside("cancel", run)
     assert (cancelled.code, "cancelled by" in cancelled.err) == (0, True)
     assert fleet.inside("watch", run).code == 9
@@ -253,7 +251,7 @@ def test_outside_the_window_nothing_is_started(embedded: Fleet) -> None:
 def test_a_storm_of_refusals_and_a_region_that_is_down(server: Fleet) -> None:
     """The rest finishes; the report says which and why, a region in a line."""
     storm = ArmFaults(throttle={"*": 12}, throttle_seconds=0.3)
-    stormy = server.add("sky-a", 4, location="northcentralus", arm=storm)
+    stormy = server.add("sky-a", 3, location="northcentralus", arm=storm)
     down = server.add("sky-b", 3, location="southindia")
     server.lab.call(lambda lab: lab.cloud.go_down("southindia"))
     run = server.begin("--name", "sky-*", *AT_ONCE, "--max-errors", "100%")
@@ -263,7 +261,7 @@ def test_a_storm_of_refusals_and_a_region_that_is_down(server: Fleet) -> None:
         **{vm.name: "changed" for vm in stormy},
         **{vm.name: "unreachable" for vm in down},
     }
-    assert [server.repaired(vm) for vm in stormy] == [[]] * 4
+    assert [server.repaired(vm) for vm in stormy] == [[]] * 3
     assert not any(vm.sessions or vm.commands["restart"] for vm in down)
     shown = server.inside("show", run).out
     assert "all 3 VMs in southindia: unreachable, preflight.azure_refused" in shown
@@ -273,7 +271,7 @@ def test_a_storm_of_refusals_and_a_region_that_is_down(server: Fleet) -> None:
 
 
 def test_two_fleet_runs_never_meet_on_a_vm(fleet: Fleet) -> None:
-    vms = fleet.add(stem := f"twice-{fleet.kind}", 5)
+    vms = fleet.add(stem := f"twice-{fleet.kind}", 3)
     which = ("--name", f"{stem}-*", *AT_ONCE)
     first, second = fleet.begin(*which), fleet.begin(*which)
     found = [fleet.until_ended(each)["targets"] for each in (first, second)]
