@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,13 +37,24 @@ def fleet_of(number: int, home: Path, database: str) -> Iterator[Fleet]:
 
 
 def judged(fleet: Fleet, report: dict[str, Any]) -> None:
-    """Every VM has exactly one good end, by the lab's own account."""
-    targets = report["targets"]
-    wrong = {vm.name: found for vm in fleet.vms if (found := fleet.repaired(vm))}
-    told = [each for each in targets if each["outcome"] != "changed"]
+    """Every VM has exactly one end, a good one by the lab's own account.
+
+    Where a worker was killed between asking for the restart and Azure's answer nobody can know
+    whether there is one: it is never asked for again, and a person has to look (notes.md A.1).
+    """
+    targets = {each["name"]: each for each in report["targets"]}
+    assert len(targets) == len(report["targets"]) == len(fleet.vms)
+    asked = {name for name, each in targets.items() if each["outcome"] == "unknown"}
+    assert {targets[name]["error"]["slug"] for name in asked} <= {"restart"}, targets
+    assert len(asked) <= len(fleet.vms) // 10
+    wrong = {
+        vm.name: found
+        for vm in fleet.vms
+        if (found := fleet.repaired(vm, restarts=(0, 1) if vm.name in asked else (1,)))
+    }
+    told = [each for each in targets.values() if each["outcome"] != "changed"]
     assert not wrong, f"{wrong}\n{told}\n{fleet.logs()[-3000:]}"
-    assert len({each["id"].lower() for each in targets}) == len(targets) == len(fleet.vms)
-    assert Counter(each["outcome"] for each in targets) == {"changed": len(fleet.vms)}
+    assert {each["outcome"] for each in told} <= {"unknown"}, told
 
 
 def leader(url: str, run: str) -> str:

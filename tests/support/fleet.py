@@ -6,7 +6,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -283,13 +283,13 @@ class Fleet:
 
     # --- the judge --------------------------------------------------------------------------------
 
-    def repaired(self, vm: LabVm, *, restarts: int = 1) -> list[str]:
+    def repaired(self, vm: LabVm, *, restarts: Collection[int] = (1,)) -> list[str]:
         """What is not as it has to be after one good remediation, by the lab alone."""
         guest: Any = vm.guest
         wrong = []
         if self.registry(vm) != rdp_reset_on(self.before[vm.name], IN_THREE):
             wrong.append("its registry is not what the playbook wants")
-        if vm.commands["restart"] != restarts or guest.restarts != restarts:
+        if not (vm.commands["restart"] == guest.restarts and guest.restarts in restarts):
             wrong.append(f"{vm.commands['restart']} restarts, {guest.restarts} of the guest")
         return wrong + self.sane(vm)
 
