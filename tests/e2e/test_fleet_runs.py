@@ -201,28 +201,28 @@ def test_after_the_canary_somebody_approves(server: Fleet) -> None:
     assert [server.repaired(vm) for vm in vms] == [[], []]
 
 
-def test_pause_resume_and_cancel_while_vms_are_under_way(fleet: Fleet) -> None:
-    vms = fleet.add(stem := f"held-{fleet.kind}", 5)
-    run = fleet.begin("--name", f"{stem}-*", *AT_ONCE, "--max-concurrency", "2")
-    fleet.until(run, lambda now: any(each.phase for each in now.running))
-    paused = fleet.inside("pause", run)
+def test_pause_resume_and_cancel_while_vms_are_under_way(embedded: Fleet) -> None:
+    vms = embedded.add("held", 5)
+    run = embedded.begin("--name", "held-*", *AT_ONCE, "--max-concurrency", "2")
+    embedded.until(run, lambda now: any(each.phase for each in now.running))
+    paused = embedded.inside("pause", run)
     assert (paused.code, "paused, nothing is started" in paused.err) == (0, True)
-    now = fleet.until(run, lambda now: not now.running)
+    now = embedded.until(run, lambda now: not now.running)
     assert {*now.outcomes} == {"changed"}
     assert 2 <= now.outcomes.total() < 5
     done = [vm for vm in vms if vm.sessions]
-    assert [fleet.repaired(vm) for vm in done] == [[]] * now.outcomes.total()
-    fleet.inside("resume", run)
-    fleet.until(run, lambda now: len(now.running) == 2 or now.outcomes.total() > 3)
-    cancelled = fleet.inside("cancel", run)
+    assert [embedded.repaired(vm) for vm in done] == [[]] * now.outcomes.total()
+    embedded.inside("resume", run)
+    embedded.until(run, lambda now: len(now.running) == 2 or now.outcomes.total() > 3)
+    cancelled = embedded.inside("cancel", run)
     assert (cancelled.code, "cancelled by" in cancelled.err) == (0, True)
-    assert fleet.inside("watch", run).code == 9
-    data = fleet.until_ended(run)
+    assert embedded.inside("watch", run).code == 9
+    data = embedded.until_ended(run)
     assert {*outcomes(data).values()} == {"changed", "not_started"}
     for vm in vms:
         started = outcomes(data)[vm.name] == "changed"
-        assert (fleet.repaired(vm) == []) if started else untouched(vm)
-    again = fleet.inside("resume", run)
+        assert (embedded.repaired(vm) == []) if started else untouched(vm)
+    again = embedded.inside("resume", run)
     assert (again.code, f"fleet run {run} is ended: cancelled by" in again.err) == (2, True)
 
 
