@@ -73,16 +73,13 @@ COMMANDS: dict[str, Callable[..., int]] = {
 
 
 def _show(made: FleetPlan, output: OutputFormat) -> None:
-    from serialfix.cli.show import drop_stdout
+    from serialfix.cli.show import to_stdout
     from serialfix.fleet.plan import plan_json, rows
     from serialfix.fleet.view import plan_view
     from serialfix.report import machine, tables
 
-    try:
+    with to_stdout():
         if output is OutputFormat.TABLE:
             tables.console(sys.stdout).print(plan_view(made), crop=False)
         else:
             machine.write(plan_json(made), output, rows=rows(made))
-        sys.stdout.flush()
-    except (BrokenPipeError, SystemExit):  # `… | head`
-        drop_stdout()

@@ -21,7 +21,8 @@ from serialfix.cli.fleet_options import (
     planned,
     with_groups,
 )
-from serialfix.cli.fleet_runs import LOOK, Detach, Watched, follow
+from serialfix.cli.fleet_runs import Detach, Watched
+from serialfix.cli.fleet_watch import LOOK, Watch
 from serialfix.errors import FleetError, Interrupted, TargetError
 from serialfix.report.formats import OutputFormat, WatchFormat
 
@@ -182,13 +183,14 @@ def run(
         _wait(schedules, tick.at, schedule, background)
         desk = Desk(schedules.database)
         try:
-            begun = desk.find(tick.fleet)
+            desk.find(tick.fleet)
         except TargetError:
             raise FleetError(
                 _last_words(schedules.find(schedule)),
                 remedy=f"`serialfix fleet schedule show {schedule}` tells all of it.",
             ) from None
-        return follow(desk, begun, where, output, quiet=only_show_errors)
+        begun = Watch(desk, where.folder, lambda: desk.find(tick.fleet))
+        return begun.follow(output, quiet=only_show_errors)
 
 
 COMMANDS: dict[str, Callable[..., int]] = {

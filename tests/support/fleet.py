@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import pexpect
+
+from serialfix.cli.main import end_of
 from serialfix.fleet.database import open_database
 from serialfix.fleet.desk import Desk
 from serialfix.fleet.standing import Standing, State
@@ -47,11 +51,30 @@ class Fleet:
         }
         self.env |= lab.env
         self.env |= {"SERIALFIX_STATE_DIR": str(home / "state"), "SERIALFIX_DATABASE": database}
+        self.env["COLUMNS"] = "80"
         self.before = {vm.name: self.registry(vm) for vm in self.vms}
+
+    @property
+    def kind(self) -> str:
+        return "server" if "://" in self.database else "file"
 
     @property
     def vms(self) -> list[LabVm]:
         return self.lab.lab.vms
+
+    def add(self, stem: str, number: int, **settings: Any) -> list[LabVm]:
+        """So many more VMs, which `--name STEM-*` finds; `settings` of `make_vm`."""
+
+        def add(lab: Lab) -> list[LabVm]:
+            vms = [fleet_vm(f"{stem}-{each:02}", **settings) for each in range(number)]
+            lab.vms.extend(vms)
+            for vm in vms:
+                vm.guest.power_on()
+            return vms
+
+        vms = self.lab.call(add)
+        self.before |= {vm.name: self.registry(vm) for vm in vms}
+        return vms
 
     def registry(self, vm: LabVm) -> dict[tuple[str, str], Any]:
         guest: Any = vm.guest
@@ -71,6 +94,61 @@ class Fleet:
             check=False,
         )
         return Ended(done.returncode, done.stdout, done.stderr)
+
+    def inside(self, *args: str) -> Ended:
+        """The same in this process, which has loaded everything already."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.env, clear=True),
+            mock.patch("sys.stdin", io.StringIO()),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            code = end_of(["fleet", *args])
+        return Ended(code, out.getvalue(), err.getvalue())
+
+    @contextmanager
+    def at_a_terminal(self, *args: str, **env: str) -> Iterator[Any]:
+        """The command under a pty of 80x24."""
+        child = pexpect.spawn(
+            COMMAND,
+            list(args),
+            env={**self.env, "TERM": "xterm-256color", **env},
+            dimensions=(24, 80),
+            encoding="utf-8",
+            timeout=60,
+        )
+        try:
+            yield child
+        finally:
+            child.close(force=True)
+
+    @contextmanager
+    def asking(self, *args: str) -> Iterator[Any]:
+        """A command about one VM that is at its question, on the first worker's host."""
+        state = str(self.home / "state-host")
+        with self.at_a_terminal(*args, SERIALFIX_STATE_DIR=state) as child:
+            child.expect(r"\[y/N\] ")
+            yield child
+
+    def piped(self, command: str, reader: str) -> Ended:
+        """`serialfix COMMAND | READER` in a shell; the exit code is the command's."""
+        done = subprocess.run(
+            ["bash", "-c", f"{COMMAND} {command} | {reader}; exit ${{PIPESTATUS[0]}}"],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def again(self, fleet: str, *args: str) -> str:
+        """Begin a retry and do not watch it; its id."""
+        ended = self.inside("retry", fleet, "--yes", "--detach", "-o", "json", *args)
+        assert ended.code == 0, ended.err
+        return str(ended.result["run_id"])
 
     def process(self, *args: str) -> subprocess.Popen[bytes]:
         """The installed command, started; it is ended with the fleet."""
@@ -96,7 +174,7 @@ class Fleet:
         options = ("--playbook", str(self.playbook), "--detach", "-o", "json")
         yes = ("--yes",) if what == "run" else ()
         which = () if {"--name", "--ids", "-g"} & set(args) else ("--all",)
-        ended = self.command(what, *options, *yes, *which, *args)
+        ended = self.inside(what, *options, *yes, *which, *args)
         assert ended.code == 0, ended.err
         return str(ended.result["run_id"])
 
@@ -158,6 +236,21 @@ class Fleet:
         with self.desk() as desk:
             return desk.standing(fleet)
 
+    def until(self, fleet: str, so: Callable[[Standing], bool]) -> Standing:
+        """Wait until it stands so."""
+        seen: list[Standing] = []
+        with self.desk() as desk:
+
+            def look() -> bool:
+                seen.append(desk.standing(fleet))
+                return so(seen[-1])
+
+            try:
+                self._until(look, f"this of {fleet}", 60)
+            except TimeoutError as error:
+                raise AssertionError(f"{seen[-1]}\n{error}") from None
+        return seen[-1]
+
     def until_ended(self, fleet: str, seconds: float = 90) -> dict[str, Any]:
         """Wait for its end; the whole of it as JSON."""
         with self.desk() as desk:
@@ -166,9 +259,7 @@ class Fleet:
                 f"the end of {fleet}",
                 seconds,
             )
-        shown = self.command("report", fleet, "-o", "json")
-        found: dict[str, Any] = json.loads(shown.out)
-        return found
+        return self.inside("report", fleet, "-o", "json").result
 
     def until_some_ended(self, fleet: str, number: int) -> None:
         """Wait until so many targets have ended."""
@@ -185,7 +276,7 @@ class Fleet:
             return happened()
 
         try:
-            until(served, what, seconds=seconds)
+            until(served, what, seconds=seconds, every=0.1)
         except TimeoutError as error:
             alive = {host: process.poll() for host, process in self.services.items()}
             raise TimeoutError(f"{error}; workers {alive}\n{self.logs()[-4000:]}") from None
@@ -212,18 +303,18 @@ class Fleet:
         return wrong
 
 
+def fleet_vm(name: str, **settings: Any) -> LabVm:
+    """A VM that answers at once."""
+    quick: dict[str, Any] = {
+        "delays": Delays.instant(),
+        "gateway": GatewayFaults(greeting_delay=0),
+        "agent_ready": False,
+    }
+    return make_vm(name, **{**quick, **settings})
+
+
 def make_fleet_lab(number: int, **more: Any) -> Lab:
     """So many VMs that answer at once."""
     return Lab(
-        [
-            make_vm(
-                f"vm-{each:03}",
-                delays=Delays.instant(),
-                gateway=GatewayFaults(greeting_delay=0),
-                agent_ready=False,
-                **more,
-            )
-            for each in range(number)
-        ],
-        delays=ArmDelays.instant(),
+        [fleet_vm(f"vm-{each:03}", **more) for each in range(number)], delays=ArmDelays.instant()
     )
