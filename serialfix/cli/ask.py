@@ -14,12 +14,17 @@ def interactive(no_input: bool) -> bool:
     return not no_input and sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def require_consent(*, yes: bool, no_input: bool) -> None:
-    """Refuse a changing command that nobody can confirm, before anything is touched."""
+def require_consent(
+    *, yes: bool, no_input: bool, look: str = "--check to see the plan only"
+) -> None:
+    """Refuse a changing command that nobody can confirm, before anything is touched.
+
+    `look` is what shows what it would do.
+    """
     if not yes and not interactive(no_input):
         raise UsageError(
             "this would change a VM, and nobody is there to confirm it",
-            remedy="Give --yes to go ahead without being asked, or --check to see the plan only.",
+            remedy=f"Give --yes to go ahead without being asked, or {look}.",
         )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from serialfix.cli import fleet_runs, fleet_worker
+from serialfix.cli import fleet_runs, fleet_schedule, fleet_worker
 from serialfix.cli import options as o
 from serialfix.cli.fleet_options import (
     PolicyOptions,
@@ -30,6 +30,7 @@ def build() -> typer.Typer:
     app.callback()(_fleet)
     for name, command in COMMANDS.items():
         app.command(name)(with_groups(command))
+    app.add_typer(fleet_schedule.build(), name="schedule")
     return app
 
 
@@ -72,16 +73,13 @@ COMMANDS: dict[str, Callable[..., int]] = {
 
 
 def _show(made: FleetPlan, output: OutputFormat) -> None:
-    from serialfix.cli.show import drop_stdout
+    from serialfix.cli.show import to_stdout
     from serialfix.fleet.plan import plan_json, rows
     from serialfix.fleet.view import plan_view
     from serialfix.report import machine, tables
 
-    try:
+    with to_stdout():
         if output is OutputFormat.TABLE:
             tables.console(sys.stdout).print(plan_view(made), crop=False)
         else:
             machine.write(plan_json(made), output, rows=rows(made))
-        sys.stdout.flush()
-    except (BrokenPipeError, SystemExit):  # `… | head`
-        drop_stdout()

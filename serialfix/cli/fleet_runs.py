@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,8 @@ from serialfix.cli.fleet_options import (
     planned,
     require_targets,
 )
+from serialfix.cli.fleet_watch import Watch, write_report
+from serialfix.cli.show import to_stdout
 from serialfix.errors import Interrupted, UsageError
 from serialfix.report.formats import FleetReportFormat, OutputFormat, WatchFormat
 
@@ -28,11 +29,11 @@ from serialfix.report.formats import FleetReportFormat, OutputFormat, WatchForma
 if TYPE_CHECKING:
     from serialfix.fleet.desk import Desk
     from serialfix.fleet.plan import FleetPlan
-    from serialfix.fleet.standing import FleetRun, Standing
+    from serialfix.fleet.standing import FleetRun, Target
     from serialfix.model import Outcome
 
-LOOK = 0.5
-"""Seconds between two looks of somebody who watches."""
+LOOK = "look first: `serialfix fleet plan` shows who, `serialfix fleet check` what"
+LOOK_AT_IT = "look first: `serialfix fleet show` tells how it ended"
 
 FleetId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a fleet run, or its start.")]
 Watched = Annotated[
@@ -71,15 +72,15 @@ def run(
     from serialfix.cli.ask import require_consent
     from serialfix.fleet.standing import Kind
 
-    require_consent(yes=yes, no_input=no_input)
+    require_consent(yes=yes, no_input=no_input, look=LOOK)
     settings = guest.settings(snapshot=snapshot, restart=not no_restart)
     plan = planned(playbook, set_, which, how, quiet=only_show_errors)
     require_targets(plan)
     if not yes:
         _ask(plan)
     with _desk(where) as desk:
-        begun = desk.begin(plan, Kind.RUN, settings)
-        return _follow(desk, begun, where, output, detach=detach, quiet=only_show_errors)
+        begun = Watch(desk, where.folder, lambda: desk.begin(plan, Kind.RUN, settings))
+        return begun.follow(output, detach=detach, quiet=only_show_errors)
 
 
 def check(
@@ -102,10 +103,8 @@ def check(
     plan = planned(playbook, set_, which, how, quiet=only_show_errors)
     require_targets(plan)
     with _desk(where) as desk:
-        begun = desk.begin(plan, Kind.CHECK, settings)
-        code = _follow(desk, begun, where, output, detach=detach, quiet=only_show_errors)
-        differs = not code and exit_code and _differ(desk.standing(begun.id))
-        return o.WORK_TO_DO if differs else code
+        begun = Watch(desk, where.folder, lambda: desk.begin(plan, Kind.CHECK, settings))
+        return begun.follow(output, detach=detach, quiet=only_show_errors, work_to_do=exit_code)
 
 
 def watch(
@@ -117,8 +116,9 @@ def watch(
 ) -> int:
     """Watch a fleet run to its end; Ctrl-C ends the watching, not the run."""
     with _desk(where) as desk:
-        found = desk.find(fleet)
-        return _follow(desk, found, where, output, quiet=only_show_errors)
+        return Watch(desk, where.folder, lambda: desk.find(fleet)).follow(
+            output, quiet=only_show_errors
+        )
 
 
 def status(*, fleet: FleetId, where: DatabaseOptions, output: o.Output = OutputFormat.TABLE) -> int:
@@ -132,10 +132,11 @@ def status(*, fleet: FleetId, where: DatabaseOptions, output: o.Output = OutputF
         found = desk.find(fleet).id
         standing, pace = desk.standing(found), Pace.of(desk.targets(found))
     left = eta(standing, pace)
-    if output is OutputFormat.TABLE:
-        tables.console(sys.stdout).print(status_view(standing, left))
-    else:
-        machine.write(data := status_json(standing, left), output, rows=[data])
+    with to_stdout():
+        if output is OutputFormat.TABLE:
+            tables.console(sys.stdout).print(status_view(standing, left))
+        else:
+            machine.write(data := status_json(standing, left), output, rows=[data])
     return 0
 
 
@@ -147,11 +148,13 @@ def list_(*, where: DatabaseOptions, output: o.Output = OutputFormat.TABLE) -> i
 
     with _desk(where) as desk:
         standings = desk.standings()
-    if output is OutputFormat.TABLE:
-        tables.console(sys.stdout).print(list_view(standings), crop=False)
-    else:
-        data = list_json(standings)
-        machine.write(data, output, rows=data)
+        if not standings:
+            print(f"No fleet runs yet in {desk.database.url}.", file=sys.stderr)
+    with to_stdout():
+        if output is OutputFormat.TABLE:
+            tables.console(sys.stdout).print(list_view(standings), crop=False)
+        else:
+            machine.write(data := list_json(standings), output, rows=data)
     return 0
 
 
@@ -174,9 +177,11 @@ def show(
         if evidence is not None:
             raise UsageError("--evidence goes with --vm", remedy="Name the VM.")
         if output is not FleetReportFormat.TABLE:
-            return _report(desk, found, output)
+            write_report(desk, found, output)
+            return 0
         standing, targets = desk.standing(found.id), desk.targets(found.id)
         view = show_view(standing, targets, results=desk.results(found.id))
+    with to_stdout():
         tables.console(sys.stdout).print(view, crop=False)
     return 0
 
@@ -186,7 +191,8 @@ def report(
 ) -> int:
     """The report of a fleet run, with every VM."""
     with _desk(where) as desk:
-        return _report(desk, desk.find(fleet), output)
+        write_report(desk, desk.find(fleet), output)
+    return 0
 
 
 def pause(*, fleet: FleetId, where: DatabaseOptions) -> int:
@@ -218,15 +224,15 @@ def retry(
     """A new fleet run on those VMs of another that ended so, with the same playbook."""
     from serialfix.cli.ask import require_consent
 
-    require_consent(yes=yes, no_input=no_input)
+    require_consent(yes=yes, no_input=no_input, look=LOOK_AT_IT)
     outcomes = _outcomes(only)
     with _desk(where) as desk:
         old = desk.find(fleet)
         chosen = [each for each in desk.targets(old.id) if each.outcome in outcomes]
         if not yes and chosen:
             _ask_words(f"{old.playbook} again on {_vms(len(chosen))}")
-        begun = desk.again(old.id, outcomes)
-        return _follow(desk, begun, where, output, detach=detach, quiet=only_show_errors)
+        begun = Watch(desk, where.folder, lambda: desk.again(old.id, outcomes))
+        return begun.follow(output, detach=detach, quiet=only_show_errors)
 
 
 def undo(
@@ -242,111 +248,16 @@ def undo(
     """A new fleet run that puts back what another has changed."""
     from serialfix.cli.ask import require_consent
 
-    require_consent(yes=yes, no_input=no_input)
+    require_consent(yes=yes, no_input=no_input, look=LOOK_AT_IT)
     with _desk(where) as desk:
         old = desk.find(fleet)
         if not yes:
             _ask_words(f"put back what fleet run {old.id} ({old.playbook}) has changed")
-        begun = desk.back(old.id)
-        return _follow(desk, begun, where, output, detach=detach, quiet=only_show_errors)
+        begun = Watch(desk, where.folder, lambda: desk.back(old.id))
+        return begun.follow(output, detach=detach, quiet=only_show_errors)
 
 
-# --- watching -------------------------------------------------------------------------------------
-
-
-def _follow(
-    desk: Desk,
-    begun: FleetRun,
-    where: DatabaseOptions,
-    output: WatchFormat,
-    *,
-    detach: bool = False,
-    quiet: bool = False,
-) -> int:
-    """Watch to the end, unless told not to; the exit code of the fleet run."""
-    from serialfix.cli.signals import Interruption
-    from serialfix.fleet.background import Background
-    from serialfix.fleet.live import detached, live_view
-    from serialfix.fleet.pace import Pace
-    from serialfix.fleet.result import exit_code, fleet_json
-
-    background = Background(desk.database, where.folder, os.environ)
-    if detach:
-        background.ensure()
-        standing = desk.standing(begun.id)
-        print(detached(standing, embedded=desk.database.is_sqlite), file=sys.stderr)
-        _write_begun(standing, output)
-        return 0
-    pace = Pace.of(desk.targets(begun.id))
-    view = live_view(output, stdout=sys.stdout, stderr=sys.stderr, quiet=quiet, pace=pace)
-    interruption = Interruption("")
-    try:
-        ended = interruption.run(_to_the_end(desk, begun.id, background, view.update))
-    except Interrupted:
-        view.close()
-        standing = desk.standing(begun.id)
-        print(detached(standing, embedded=desk.database.is_sqlite), file=sys.stderr)
-        return interruption.exit_code
-    except BaseException:
-        view.close()
-        raise
-    view.close(fleet_json(ended, desk.targets(begun.id), desk.results(begun.id)))
-    if output is not WatchFormat.JSONL:
-        _report_short(desk, ended, output)
-    return exit_code(ended.run, ended.outcomes) or 0
-
-
-async def _to_the_end(
-    desk: Desk, fleet: str, background: object, update: Callable[[Standing], None]
-) -> Standing:
-    from serialfix.fleet.background import Background
-    from serialfix.fleet.standing import State
-
-    assert isinstance(background, Background)  # noqa: S101 - imported only where it is used
-    while True:
-        standing = await asyncio.to_thread(desk.standing, fleet)
-        update(standing)
-        if standing.run.state is State.ENDED:
-            return standing
-        background.ensure()
-        await asyncio.sleep(LOOK)
-
-
-def _report_short(desk: Desk, ended: Standing, output: WatchFormat) -> None:
-    from serialfix.fleet.tables import show_view
-    from serialfix.report import tables
-
-    if output is WatchFormat.TABLE:
-        targets, results = desk.targets(ended.run.id), desk.results(ended.run.id)
-        tables.console(sys.stdout).print(show_view(ended, targets, results=results), crop=False)
-    else:
-        _report(desk, ended.run, FleetReportFormat(output))
-
-
-def _report(desk: Desk, found: FleetRun, output: FleetReportFormat) -> int:
-    from serialfix.fleet.report import write
-
-    write(
-        desk.standing(found.id),
-        desk.targets(found.id),
-        output,
-        results=desk.results(found.id),
-    )
-    sys.stdout.flush()
-    return 0
-
-
-def _write_begun(standing: Standing, output: WatchFormat) -> None:
-    """Programs want the id of what was begun; people have been told it."""
-    import json
-
-    from serialfix.fleet.result import status_json
-    from serialfix.report import machine
-
-    if output is WatchFormat.JSONL:
-        print(json.dumps(status_json(standing)))
-    elif output is not WatchFormat.TABLE:
-        machine.write(data := status_json(standing), OutputFormat(output), rows=[data])
+# --- one VM ---------------------------------------------------------------------------------------
 
 
 def _show_vm(
@@ -357,11 +268,7 @@ def _show_vm(
     from serialfix.report.formats import ReportFormat
     from serialfix.result import run_from_json
 
-    matches = [
-        each
-        for each in desk.targets(found.id)
-        if vm.lower() in (each.name.lower(), each.vm_id.lower(), str(each.number))
-    ]
+    matches = [each for each in desk.targets(found.id) if vm.lower() in _names(each)]
     if len(matches) != 1:
         ids = "".join(f"\n  {each.vm_id}" for each in matches)
         raise TargetError(
@@ -387,6 +294,15 @@ def _show_vm(
         raise UsageError("one VM has no CSV", remedy="`serialfix fleet report -o csv` has all.")
     show_result(run_from_json(result), ReportFormat(output))
     return 0
+
+
+def _names(target: Target) -> set[str]:
+    """All that a VM goes by; `web/3` and `web_3` are the same instance of a scale set."""
+    from serialfix.fleet.tables import label
+
+    short = label(target.vm_id)
+    called = (target.name, target.vm_id, str(target.number), short, short.replace("/", "_"))
+    return {each.lower() for each in called}
 
 
 # --- changing -------------------------------------------------------------------------------------
@@ -427,21 +343,20 @@ def _ask(plan: FleetPlan) -> None:
 
 
 def _ask_words(what: str) -> None:
-    """Raises Interrupted when the answer is no."""
+    """Raises UsageError when the answer is no, Interrupted when there is none."""
     from serialfix.cli.ask import ask_yes
 
-    if not ask_yes(f"Begin: {what}?", stop=lambda: False):
-        raise Interrupted("not begun: nothing was changed")
+    try:
+        confirmed = ask_yes(f"Begin: {what}?")
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        raise Interrupted("interrupted before anything was begun") from None
+    if not confirmed:
+        raise UsageError("it was not confirmed, and not begun")
 
 
 def _vms(number: int) -> str:
     return "1 VM" if number == 1 else f"{number} VMs"
-
-
-def _differ(standing: Standing) -> bool:
-    from serialfix.model import Outcome
-
-    return bool(standing.outcomes[Outcome.WOULD_CHANGE])
 
 
 @contextmanager

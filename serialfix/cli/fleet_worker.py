@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import socket
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from serialfix.cli import options as o
 from serialfix.cli.fleet_options import DatabaseOptions
 from serialfix.printable import printable
 
+
+if TYPE_CHECKING:
+    from serialfix.fleet.database import Database
+    from serialfix.fleet.worker import WorkerOptions
 
 Name = Annotated[str | None, o.option("--worker-name", help="Instead of this host's name.")]
 Concurrency = Annotated[
@@ -43,6 +46,8 @@ def worker(
     until_idle: UntilIdle = False,
 ) -> int:
     """Work on the fleet runs of a database until it is stopped (SIGTERM: in order)."""
+    import asyncio
+
     from serialfix.fleet.worker import WorkerOptions
 
     options = WorkerOptions(
@@ -61,12 +66,11 @@ def worker(
         database.close()
 
 
-async def _work(database: object, options: object) -> int:
-    from serialfix.fleet.database import Database
-    from serialfix.fleet.worker import Worker, WorkerOptions
+async def _work(database: Database, options: WorkerOptions) -> int:
+    import asyncio
 
-    assert isinstance(database, Database)  # noqa: S101
-    assert isinstance(options, WorkerOptions)  # noqa: S101
+    from serialfix.fleet.worker import Worker
+
     worker = Worker(database, options, _tell)
     loop = asyncio.get_running_loop()
 

@@ -77,9 +77,9 @@ def end_of(args: Sequence[str]) -> int:
         print("\nInterrupted before anything was done.", file=sys.stderr)
         return Interrupted.exit_code
     except SystemExit:  # typer's answer to a closed pipe: `serialfix … | head`
-        from serialfix.cli.show import drop_stdout
+        from serialfix.cli.show import drop
 
-        drop_stdout()
+        drop(sys.stdout)
         return 0
     except SerialfixError as error:
         from serialfix.report import failure
@@ -116,7 +116,7 @@ def main() -> NoReturn:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        from serialfix.cli.show import drop_stdout
+        from serialfix.cli.show import drop
 
-        drop_stdout()
+        drop(sys.stdout)
     sys.exit(code)

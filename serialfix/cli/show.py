@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
 
 from serialfix.model import RunResult
 from serialfix.report import failure
@@ -12,11 +15,8 @@ from serialfix.report.formats import OutputFormat, ReportFormat
 
 def show_result(result: RunResult, output: ReportFormat) -> None:
     """Print a result in the format that is wanted."""
-    try:
+    with to_stdout():
         _print(result, output)
-        sys.stdout.flush()
-    except (BrokenPipeError, SystemExit):  # `… | head`; rich exits then, but the code is the run's
-        drop_stdout()
     for line in failure.lines(result.error) if result.error else ():
         print(line, file=sys.stderr)
 
@@ -37,6 +37,16 @@ def _print(result: RunResult, output: ReportFormat) -> None:
             machine.write(data, OutputFormat(output), rows=data["steps"])
 
 
-def drop_stdout() -> None:
+@contextmanager
+def to_stdout() -> Iterator[None]:
+    """For writing a result: that nobody reads to its end (`… | head`) is no error."""
+    try:
+        yield
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # rich exits then, but the code is the command's
+        drop(sys.stdout)
+
+
+def drop(stream: TextIO) -> None:
     """Nobody reads any more: let the interpreter flush into nothing at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

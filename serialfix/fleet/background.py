@@ -23,7 +23,6 @@ LOG = "fleet-worker.log"
 LONG = 1_000_000
 """Bytes after which the log begins anew; the one before is kept."""
 TRIES = 3
-PAUSE = 0.1
 QUICK = 10.0
 """A worker that ends within so many seconds, three times in a row, will not work at all."""
 
@@ -71,13 +70,8 @@ class Background:
         self._process = self._start()
         return False
 
-    def settle(self, seconds: float = 30.0) -> None:
-        """For those who do not watch: `ensure`, until one works. Raises FleetError."""
-        until = time.monotonic() + seconds
-        while not self.ensure() and time.monotonic() < until:
-            time.sleep(PAUSE)
-
     def _start(self) -> subprocess.Popen[bytes]:
+        self._state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # the file may lie elsewhere
         if self.log.exists() and self.log.stat().st_size > LONG:
             self.log.replace(self.log.with_name(f"{LOG}.1"))
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

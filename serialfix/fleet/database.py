@@ -159,11 +159,14 @@ schedule = sa.Table(
     sa.Column("time_zone", sa.String, nullable=False),
     sa.Column("paused", sa.Boolean, nullable=False, default=False),
     sa.Column("created", _Moment, nullable=False),
+    sa.Column("since", _Moment, nullable=False),
     sa.Column("facts", sa.JSON, nullable=False),
     sa.Column("playbook_text", sa.Text, nullable=False),
     sa.Column("last_tick", _Moment),
+    sa.Column("last_came_to", sa.String),
     sa.Column("last_words", sa.String, nullable=False, default=""),
 )
+"""`since`: ticks are due from then on. The `last_` ones are about the tick of `last_tick`."""
 
 
 class Database:

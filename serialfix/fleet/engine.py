@@ -1,7 +1,8 @@
 """The durable engine, dbos: it keeps what is under way, and gives it to another when a worker dies.
 
-Two pieces of work are known to it: `conduct` leads one fleet run, `remediate` works on one VM. Both
-may be begun again at any moment by another worker; what was done is in our own tables.
+It knows three pieces of work: `conduct` leads one fleet run, `remediate` works on one VM, `tick` is
+a moment of a schedule. Each may be begun again at any moment by another worker; what was done is in
+our own tables.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -22,6 +24,7 @@ from serialfix.fleet.database import Database, unreachable
 
 if TYPE_CHECKING:
     from dbos import DBOSClient
+    from dbos._sys_db import SystemDatabase
 
 _LOG = logging.getLogger(__name__)
 NAME = "serialfix"
@@ -43,7 +46,8 @@ class Work:
 
     conduct: Callable[[str], Awaitable[None]]
     remediate: Callable[[str, int, int], Awaitable[None]]
-    tick: Callable[[datetime, str], Awaitable[None]]
+    tick: Callable[[datetime, str, bool], Awaitable[None]]
+    """A moment of a schedule has come, by the clock or, with True, by hand."""
 
 
 class Queue:
@@ -98,9 +102,54 @@ class Queue:
             "MAX_RECOVERY_ATTEMPTS_EXCEEDED",
         )
 
+    # Schedules: with a connection, which the engine's public methods do not take, so that its row
+    # and ours are never at odds.
+
+    def schedule(self, connection: sa.Connection, name: str, cron: str, zone: str) -> None:
+        """Tick from now on; a schedule of this name that is there already ticks so from now on."""
+        system = self._system(connection)
+        system.upsert_schedule(
+            {
+                "schedule_id": str(uuid4()),
+                "schedule_name": name,
+                "workflow_name": TICK,
+                "workflow_class_name": None,
+                "schedule": cron,
+                "status": "ACTIVE",
+                "context": system.serializer.serialize(name),
+                "last_fired_at": None,
+                "automatic_backfill": False,
+                "cron_timezone": zone,
+                "queue_name": RUNS,
+                "application_name": NAME,
+                "shard_key": None,
+            },
+            connection,
+        )
+
+    def ticking(self, connection: sa.Connection, name: str, on: bool) -> None:
+        """Let a schedule tick, or not."""
+        system = self._system(connection)
+        (system.resume_schedule if on else system.pause_schedule)(name, connection)
+
+    def unschedule(self, connection: sa.Connection, name: str) -> None:
+        """Tick no more, for good."""
+        self._system(connection).delete_schedule(name, connection)
+
+    def tick(self, connection: sa.Connection, at: datetime, name: str) -> None:
+        """One tick by hand, once this transaction is committed."""
+        moment = at.isoformat()
+        self._add(connection, TICK, RUNS, f"tick-{name}-{moment}", moment, name, True)
+
     def close(self) -> None:
         """The connections are the database's."""
         self._client.destroy()
+
+    def _system(self, connection: sa.Connection) -> SystemDatabase:
+        """The engine's tables, and the connection told where they are."""
+        system = self._client._sys_db
+        system._apply_caller_schema(connection)
+        return system
 
     def _add(
         self, connection: sa.Connection, name: str, queue: str, key: str, *arguments: Any
@@ -155,9 +204,9 @@ class Engine:
                 await self._work.remediate(fleet, number, attempt)
 
         @DBOS.workflow(name=TICK)
-        async def tick(at: datetime, schedule: str) -> None:
+        async def tick(at: str, schedule: str, by_hand: bool = False) -> None:
             with _seen(schedule):
-                await self._work.tick(at, schedule)
+                await self._work.tick(datetime.fromisoformat(at), schedule, by_hand)
 
         DBOS.launch()
 

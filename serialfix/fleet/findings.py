@@ -14,6 +14,8 @@ from serialfix.model import Outcome
 RETRIED = (Outcome.FAILED, Outcome.UNREACHABLE, Outcome.NOT_STARTED)
 """What may be tried again without a look: what is known not to be half way."""
 
+_ITSELF = "\0"
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
@@ -35,17 +37,22 @@ class Trouble:
 
     @property
     def message(self) -> str:
-        """What most of them say, or the first; and how many do where others say something else."""
+        """What most of them say, or the first; and how many do where others say something else.
+
+        That each of them names itself is no difference.
+        """
         said = self._said("message")
         if not said:
             return ""
         ((text, number),) = said.most_common(1)
+        text = text.replace(_ITSELF, self.targets[0].name)
         return text if len(said) == 1 else f"{text} ({number} of {len(self.targets)} say so)"
 
     @property
     def remedy(self) -> str:
         """What now, by most of them."""
-        return next((text for text, _ in self._said("remedy").most_common(1)), "")
+        said = next((text for text, _ in self._said("remedy").most_common(1)), "")
+        return said.replace(_ITSELF, self.targets[0].name)
 
     def __str__(self) -> str:
         outcomes = ", ".join(self.outcomes)
@@ -57,7 +64,11 @@ class Trouble:
         return f"{many} in {self.location}: {what}"
 
     def _said(self, name: str) -> Counter[str]:
-        return Counter(text for each in self.targets if (text := (each.error or {}).get(name)))
+        return Counter(
+            text.replace(each.name, _ITSELF)
+            for each in self.targets
+            if (text := (each.error or {}).get(name))
+        )
 
 
 def troubles(targets: Iterable[Target]) -> tuple[Trouble, ...]:

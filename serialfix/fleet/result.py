@@ -102,15 +102,18 @@ def status_json(standing: Standing, left: Eta | None = None) -> dict[str, Any]:
 def list_json(standings: Iterable[Standing]) -> list[dict[str, Any]]:
     """Fleet runs one by one, in short."""
     return [
-        {name: value for name, value in _head(each).items() if name != "why"} for each in standings
+        {name: value for name, value in _head(each).items() if name != "why"}
+        | {"schedule": each.run.schedule}
+        for each in standings
     ]
 
 
 def differing(result: Mapping[str, Any] | None) -> list[str] | None:
     """The steps that a check would change, by id; None where no step was looked at."""
-    if result is None or not result["steps"]:
+    steps = result["steps"] if result is not None else []
+    if all(step["outcome"] == Outcome.NOT_STARTED for step in steps):
         return None
-    return [step["id"] for step in result["steps"] if step["outcome"] == Outcome.WOULD_CHANGE]
+    return [step["id"] for step in steps if step["outcome"] == Outcome.WOULD_CHANGE]
 
 
 def iso(moment: datetime | None) -> str | None:

@@ -51,9 +51,10 @@ def show_view(
     if hidden and not everybody:
         kinds = len(found) - GROUPS
         parts.append(Text(f"and {hidden} more VMs in {kinds} other groups"))
-    if many := any(len(each.targets) > FIRST for each in found) or bool(hidden):
-        parts += [] if everybody else [Text(f"All of them: serialfix fleet report {run.id} -o csv")]
-    if found and (many or everybody):
+    many = any(len(each.targets) > FIRST for each in found) or bool(hidden)
+    if many and not everybody:
+        parts.append(Text(f"All of them: serialfix fleet report {run.id} -o csv"))
+    if found:
         parts.append(Text())
     if everybody and found:
         parts += [*_not_well(targets), Text()]
@@ -77,6 +78,8 @@ def _in_short(standing: Standing) -> Iterator[RenderableType]:
         told.append(f", {differ} would change", "yellow")
     if bad:
         told.append(f", {bad} not well", "red")
+    if run.schedule:
+        told.append(f", by schedule {printable(run.schedule)}")
     yield _indented(told)
 
 

@@ -6,10 +6,10 @@ import fnmatch
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from serialfix.azure.discovery import Found, FoundVm, Scope, find_ids, find_vms
 from serialfix.errors import TargetError, UsageError
@@ -52,6 +52,22 @@ class Wish:
     ids: tuple[str, ...] | None = None
     everything: bool = False
     power: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`, also of what became of it in JSON."""
+        ids, tags = data["ids"], data["tags"]
+        return cls(
+            **{
+                **data,
+                "ids": None if ids is None else tuple(ids),
+                "tags": tuple((key, value) for key, value in tags),
+            }
+        )
 
     @property
     def name_prefix(self) -> str:

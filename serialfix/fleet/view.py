@@ -73,9 +73,12 @@ def _words(plan: FleetPlan) -> Iterator[str]:
     fits = all(region.fits for region in plan.regions)
     yield f"Estimate: {_span(plan.per_vm)} for a VM, {_span(plan.in_all)} for all of them,"
     yield "from quick guests to slow ones, when every step has to change something."
-    bad = f"{plan.budget.allowed} of {plan.total}"
-    yield f"{plan.at_once} at once. The run stops when more than {bad} failed, are"
-    yield "unreachable or unknown, and when nothing went well in a whole wave."
+    if plan.budget.allowed < plan.total:
+        bad = f"{plan.budget.allowed} of {plan.total}"
+        yield f"{plan.at_once} at once. The run stops when more than {bad} failed, are"
+        yield "unreachable or unknown, and when nothing went well in a whole wave."
+    else:
+        yield f"{plan.at_once} at once. The run goes on whatever goes wrong."
     yield from _held(plan.policy)
     calls = sum(region.calls for region in plan.regions)
     yield f"About {sum(plan.calls.values())} ARM calls for a VM, {calls} in all."

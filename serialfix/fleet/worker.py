@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -18,6 +17,7 @@ from serialfix.fleet.database import Database, fleet_run
 from serialfix.fleet.engine import Engine, Queue, Work
 from serialfix.fleet.presence import TAKEOVER, Presence, alive, make_presence
 from serialfix.fleet.standing import State
+from serialfix.fleet.tick import Ticks
 from serialfix.fleet.turn import Turns
 from serialfix.fleet.writer import Writer, act_on, in_thread
 from serialfix.remediation.options import RunPatience
@@ -76,10 +76,16 @@ class Worker:
             budget=self._budget,
             patience=options.patience,
         )
+        self._ticks = Ticks(
+            database=database,
+            queue=self._queue,
+            environ=options.environ,
+            patience=options.patience.azure,
+        )
         self._engine = self._make_engine()
 
     def _make_engine(self) -> Engine:
-        work = Work(self._conductor.conduct, self._turns.remediate, self._tick)
+        work = Work(self._conductor.conduct, self._turns.remediate, self._ticks.tick)
         return Engine(self._database, self._presence.id, work)
 
     def stop(self) -> None:
@@ -155,8 +161,10 @@ class Worker:
             query = sa.select(sa.func.count()).where(fleet_run.c.state != State.ENDED)
             return int(connection.execute(query).scalar_one())
 
+        if self._turns.under_way or self._ticks.under_way:
+            return False
         try:
-            return not self._turns.under_way and not await act_on(self._database, unfinished)
+            return not await act_on(self._database, unfinished)
         except RecordError:
             return False
 
@@ -184,7 +192,3 @@ class Worker:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._turns.leave(), LEAVE)
         os._exit(LOST)
-
-    async def _tick(self, at: datetime, schedule: str) -> None:
-        """A moment of a schedule has come."""
-        raise NotImplementedError(schedule, at.astimezone(UTC))

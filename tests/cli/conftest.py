@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,20 @@ from typing import Any
 import pytest
 
 from serialfix.cli.main import end_of
+from serialfix.fleet.database import open_database
+from serialfix.fleet.presence import FilePresence
+from serialfix.lab.server import Lab, LabThread
+from serialfix.lab.switches import ArmDelays
+from serialfix.lab.vm import LINUX, LabVm
 from serialfix.model import RunResult
 from serialfix.playbook.load import LoadedPlaybook
 from serialfix.remediation.events import Observer
 from serialfix.remediation.run import RunOptions
+from tests.lab.doubles import FakeGuest
 from tests.report.examples import RESULT
+
+
+OTHER = "00000000-0000-0000-0000-0000000000aa"
 
 
 @dataclass
@@ -64,3 +73,34 @@ def stage(
     for what in ("run", "undo", "resume"):
         monkeypatch.setattr(f"serialfix.remediation.run.{what}", played.play(what))
     return played
+
+
+def make_lab() -> Lab:
+    vms = [
+        *(LabVm(guest=FakeGuest(), name=f"web-{n}", tags={"env": "prod"}) for n in range(12)),
+        LabVm(guest=FakeGuest(), name="lin", image=LINUX),
+        LabVm(guest=FakeGuest(), name="off", power="deallocated"),
+        LabVm(guest=FakeGuest(), name="far", subscription=OTHER),
+    ]
+    return Lab(vms, delays=ArmDelays.instant())
+
+
+@pytest.fixture
+def lab(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[LabThread]:
+    """Fifteen VMs, of which twelve are `web-*`, and the command line signed in there."""
+    for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_AUTHORITY_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    with LabThread(make_lab) as thread:
+        for name, value in thread.env.items():
+            monkeypatch.setenv(name, value)
+        yield thread
+
+
+@pytest.fixture
+def nobody_works(stage: Stage) -> Iterator[None]:
+    """The lock of the file's worker is ours: what is begun waits, and no worker is started."""
+    database = open_database(str(stage.state / "fleet.db"))
+    presence = FilePresence(database)
+    yield
+    presence.close()
+    database.close()

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +12,13 @@ from serialfix.cli.fleet_options import PolicyOptions
 from serialfix.fleet.budget import DEFAULT_CONCURRENCY, DEFAULT_ERRORS
 from serialfix.fleet.policy import Policy
 from serialfix.fleet.waves import DEFAULT
-from serialfix.lab.server import Lab, LabThread
-from serialfix.lab.switches import FORBIDDEN, ArmDelays, ArmFaults
-from serialfix.lab.vm import LINUX, LabVm
+from serialfix.lab.server import LabThread
+from serialfix.lab.switches import FORBIDDEN, ArmFaults
 from serialfix.report.machine import shipped_schema
-from tests.cli.conftest import Stage
-from tests.lab.doubles import FakeGuest
+from tests.cli.conftest import OTHER, Stage
 
 
-OTHER = "00000000-0000-0000-0000-0000000000aa"
 READ = "Microsoft.ResourceGraph/resources/read"
-
-
-def make() -> Lab:
-    vms = [
-        *(LabVm(guest=FakeGuest(), name=f"web-{n}", tags={"env": "prod"}) for n in range(12)),
-        LabVm(guest=FakeGuest(), name="lin", image=LINUX),
-        LabVm(guest=FakeGuest(), name="off", power="deallocated"),
-        LabVm(guest=FakeGuest(), name="far", subscription=OTHER),
-    ]
-    return Lab(vms, delays=ArmDelays.instant())
-
-
-@pytest.fixture
-def lab(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[LabThread]:
-    for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_AUTHORITY_HOST"):
-        monkeypatch.delenv(name, raising=False)
-    with LabThread(make) as thread:
-        for name, value in thread.env.items():
-            monkeypatch.setenv(name, value)
-        yield thread
 
 
 def planned(stage: Stage, *args: str) -> dict[str, Any]:

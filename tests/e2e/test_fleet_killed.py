@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-import signal
-import subprocess
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +15,7 @@ import pytest
 
 from serialfix.lab.server import LabThread
 from tests.support.fleet import Fleet, make_fleet_lab
-from tests.support.postgres import Postgres, until
+from tests.support.postgres import Postgres
 
 
 pytestmark = pytest.mark.timeout(300)
@@ -40,18 +37,24 @@ def fleet_of(number: int, home: Path, database: str) -> Iterator[Fleet]:
 
 
 def judged(fleet: Fleet, report: dict[str, Any]) -> None:
-    """Every VM has exactly one good end, by the lab's own account."""
-    targets = report["targets"]
-    wrong = {vm.name: found for vm in fleet.vms if (found := fleet.repaired(vm))}
-    told = [each for each in targets if each["outcome"] != "changed"]
+    """Every VM has exactly one end, a good one by the lab's own account.
+
+    Where a worker was killed between asking for the restart and Azure's answer nobody can know
+    whether there is one: it is never asked for again, and a person has to look (notes.md A.1).
+    """
+    targets = {each["name"]: each for each in report["targets"]}
+    assert len(targets) == len(report["targets"]) == len(fleet.vms)
+    asked = {name for name, each in targets.items() if each["outcome"] == "unknown"}
+    assert {targets[name]["error"]["slug"] for name in asked} <= {"restart"}, targets
+    assert len(asked) <= len(fleet.vms) // 10
+    wrong = {
+        vm.name: found
+        for vm in fleet.vms
+        if (found := fleet.repaired(vm, restarts=(0, 1) if vm.name in asked else (1,)))
+    }
+    told = [each for each in targets.values() if each["outcome"] != "changed"]
     assert not wrong, f"{wrong}\n{told}\n{fleet.logs()[-3000:]}"
-    assert len({each["id"].lower() for each in targets}) == len(targets) == len(fleet.vms)
-    assert Counter(each["outcome"] for each in targets) == {"changed": len(fleet.vms)}
-
-
-def kill(process: subprocess.Popen[Any]) -> None:
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    assert {each["outcome"] for each in told} <= {"unknown"}, told
 
 
 def leader(url: str, run: str) -> str:
@@ -70,17 +73,18 @@ def test_whatever_dies_every_vm_is_repaired_once(
     """Who watches, a worker that comes back, the server, and for good the worker that leads."""
     dice = random.Random(seed)
     with fleet_of(VMS, tmp_path, postgres_url) as fleet:
-        workers = {name: fleet.worker(name) for name in ("one", "two")}
+        for name in ("one", "two"):
+            fleet.worker(name)
         watching = fleet.process(
             "run", "--playbook", str(fleet.playbook), "--all", "--yes", *AT_ONCE
         )
         run = fleet.begun()
 
         def comes_back() -> None:
-            other = next(name for name in workers if name != leader(postgres_url, run))
-            kill(workers[other])
+            other = next(name for name in fleet.services if name != leader(postgres_url, run))
+            fleet.kill(other)
             time.sleep(BACK)
-            workers[other] = fleet.worker(other)
+            fleet.worker(other)
 
         def the_server() -> None:
             postgres_server.kill()
@@ -88,26 +92,25 @@ def test_whatever_dies_every_vm_is_repaired_once(
             postgres_server.start()
 
         def never_comes_back() -> None:
-            kill(workers.pop(leader(postgres_url, run)))
+            fleet.kill(leader(postgres_url, run))
 
-        what: list[Callable[[], None]] = [comes_back, the_server, lambda: kill(watching)]
+        what: list[Callable[[], None]] = [comes_back, the_server, watching.kill]
         dice.shuffle(what)
         parts = sorted(dice.uniform(0.02, 0.8) for _ in range(4))
         for part, happens in zip(parts, [*what, never_comes_back], strict=True):
             fleet.until_some_ended(run, 1 + int(part * VMS))
             happens()
         judged(fleet, fleet.until_ended(run, 200))
-        (left,) = workers.values()
-        left.send_signal(signal.SIGTERM)
-        until(lambda: left.poll() == 0, "the end of the last worker in order")
+        (left,) = fleet.services
+        fleet.terminate(left)
 
 
 def test_a_worker_of_its_own_is_killed_with_sqlite(tmp_path: Path) -> None:
     with fleet_of(VMS // 8, tmp_path, str(tmp_path / "fleet.db")) as fleet:
-        worker = fleet.worker()
+        fleet.worker("one")
         run = fleet.begin(*AT_ONCE)
         for part in (0.1, 0.6):
             fleet.until_some_ended(run, 1 + int(part * len(fleet.vms)))
-            kill(worker)
-            worker = fleet.worker()
+            fleet.kill("one")
+            fleet.worker("one")
         judged(fleet, fleet.until_ended(run))

@@ -53,7 +53,7 @@ def test_two_at_the_same_moment_have_one_worker(
     assert second is not None
     until(lambda: (first.poll() is None) != (second.poll() is None), "the end of one of them")
     for each in (here, there):
-        each.settle()
+        until(each.ensure, "a worker")
         assert each.ensure()
     assert alive(database) == 1
     assert {first.poll(), second.poll()} == {None, 2}
@@ -64,7 +64,7 @@ def test_two_at_the_same_moment_have_one_worker(
     survivor.kill()
     survivor.wait()
     assert not here.ensure()  # and it is started anew
-    here.settle()
+    until(here.ensure, "a worker")
     assert alive(database) == 1
 
 
@@ -75,7 +75,7 @@ def test_a_worker_that_cannot_start_is_told_with_what_it_said_last(
     here = Background(database, tmp_path, environ)
     started.append(here)
     with pytest.raises(FleetError, match=r"does not work: .*Invalid value for '--drain'") as told:
-        here.settle()
+        until(here.ensure, "a worker")
     assert LOG in told.value.remedy
 
 
@@ -89,7 +89,7 @@ def test_the_log_begins_anew_when_it_is_long(
     (tmp_path / LOG).write_text("x" * 101)
     here = Background(database, tmp_path, os.environ)
     started.append(here)
-    here.settle()
+    until(here.ensure, "a worker")
     assert (tmp_path / f"{LOG}.1").read_text() == "x" * 101
     assert "x" not in (tmp_path / LOG).read_text().partition("worker")[0]
     assert (tmp_path / LOG).stat().st_mode & 0o077 == 0

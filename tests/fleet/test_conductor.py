@@ -197,8 +197,8 @@ async def test_what_the_engine_has_given_up_is_for_a_person(
             do(opened, lambda c: c.execute(sa.insert(journal).values(row)))
         raise LookupError(fleet, number, attempt)
 
-    async def tick(at: datetime, schedule: str) -> None:
-        raise AssertionError(at, schedule)
+    async def tick(at: datetime, schedule: str, by_hand: bool) -> None:
+        raise AssertionError(at, schedule, by_hand)
 
     engine = Engine(opened, "one", Work(leader.conduct, remediate, tick))
     engine.launch()

@@ -179,19 +179,19 @@ def test_processes_that_come_first_at_once_all_find_it_made(where: str) -> None:
             stderr=subprocess.PIPE,
             text=True,
         )
-        for number in range(3)
+        for number in range(2)
     ]
     for each in processes:  # they have imported everything, and wait for this
         assert each.stdin
         each.stdin.write("\n")
         each.stdin.flush()
     said = [each.communicate(timeout=60)[1] for each in processes]
-    assert [each.returncode for each in processes] == [0, 0, 0], said
+    assert [each.returncode for each in processes] == [0, 0], said
     database = open_database(where)
     table = "workflow_status" if database.is_sqlite else "dbos.workflow_status"
     with database.engine.connect() as connection:
         query = f"SELECT workflow_uuid FROM {table} ORDER BY 1"
-        assert connection.exec_driver_sql(query).scalars().all() == ["run-0", "run-1", "run-2"]
+        assert connection.exec_driver_sql(query).scalars().all() == ["run-0", "run-1"]
     database.close()
 
 
@@ -287,9 +287,9 @@ def test_what_is_no_name_of_a_database_is_refused(where: str, says: str) -> None
     ids=str,
 )
 def test_a_server_that_cannot_be_used_is_told_without_the_password(
-    change: dict[str, object], says: str, postgres_url: str
+    change: dict[str, object], says: str, postgres_server: Postgres
 ) -> None:
-    url = sa.make_url(postgres_url)
+    url = sa.make_url(postgres_server.url)
     changed = url.set(**change)  # type: ignore[arg-type]
     where = changed.render_as_string(hide_password=False)
     error = refused(where, "s3cret", str(url.password))

@@ -75,8 +75,8 @@ class Doing:
         if number > 99:
             await self.go.wait()
 
-    async def tick(self, at: datetime, schedule: str) -> None:
-        raise AssertionError(at, schedule)
+    async def tick(self, at: datetime, schedule: str, by_hand: bool) -> None:
+        raise AssertionError(at, schedule, by_hand)
 
 
 @asynccontextmanager

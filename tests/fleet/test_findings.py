@@ -122,3 +122,10 @@ def test_what_is_next(outcomes: dict[str, int], kind: Kind, steps: list[str]) ->
 def test_the_first_few() -> None:
     assert few(["a", "b", "c", "d"], 3) == "a, b, c and 1 more"
     assert few(["a", "b", "c"], 3) == "a, b, c"
+
+
+def test_that_each_names_itself_makes_no_difference() -> None:
+    vms = in_("westeurope", waiting(3))
+    targets = [ended(each, Outcome.UNREACHABLE, message=f"no way to {each.name}") for each in vms]
+    (found,) = troubles(targets)
+    assert found.message == f"no way to {targets[0].name}"

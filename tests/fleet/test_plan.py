@@ -116,3 +116,8 @@ def test_durations_have_no_more_digits_than_an_estimate() -> None:
     assert [duration(s) for s in (40, 185, 4440, 16_200, 700_000)] == [
         *("40 s", "3 min", "74 min", "4.5 h", "8 days")
     ]
+
+
+def test_a_budget_of_all_targets_stops_nothing() -> None:
+    assert "The run goes on whatever goes wrong." in shown(plan_of(MANY, max_errors="100%"))
+    assert "when more than 49 of 1000 failed" in shown(plan_of(MANY, max_errors="49"))

@@ -10,9 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
-import sqlalchemy as sa
 
 from serialfix.errors import ConfigError, RecordError
 from serialfix.fleet.database import Database, open_database
@@ -63,34 +61,36 @@ def living(postgres_url: str, tmp_path: Path) -> Iterator[Callable[[float], Livi
         each.end()
 
 
-def through(url: str, proxy: Proxy, server: Postgres) -> str:
-    return url.replace(f":{server.port}/", f":{proxy.port}/")
+def through(database: Database, proxy: Proxy) -> Database:
+    """The same database, over a network that may go bad."""
+    url = database.engine.url.set(port=proxy.port)
+    return open_database(url.render_as_string(hide_password=False))
 
 
-def rows(url: str) -> Rows:
-    with psycopg.connect(url) as connection:
-        return {name: (owner, seen) for name, owner, seen in connection.execute(ROWS)}
+def rows(database: Database) -> Rows:
+    with database.engine.connect() as connection:
+        return {name: (owner, seen) for name, owner, seen in connection.exec_driver_sql(ROWS)}
 
 
-def execute(url: str, statement: str, *values: object) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement.encode(), values)
+def sessions(database: Database) -> list[int]:
+    with database.engine.connect() as connection:
+        return list(connection.exec_driver_sql(SESSIONS).scalars())
 
 
-def sessions(url: str) -> list[int]:
-    with psycopg.connect(url) as connection:
-        return [pid for (pid,) in connection.execute(SESSIONS)]
+def execute(database: Database, statement: str, *values: object) -> None:
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql(statement, values)
 
 
-def bury(url: str, name: str) -> None:
+def bury(database: Database, name: str) -> None:
     """Somebody died: there is a row, and nobody to change it."""
-    execute(url, "INSERT INTO serialfix.worker VALUES (%s, 4711, 0, 0, '')", name)
+    execute(database, "INSERT INTO serialfix.worker VALUES (%s, 4711, 0, 0, '')", name)
 
 
-def until_seen_again(url: str, name: str) -> None:
-    before = rows(url)[name]
-    until(lambda: rows(url)[name] != before, f"{name} seen again")
-    assert rows(url)[name][0] == before[0]
+def until_seen_again(database: Database, name: str) -> None:
+    before = rows(database)[name]
+    until(lambda: rows(database)[name] != before, f"{name} seen again")
+    assert rows(database)[name][0] == before[0]
 
 
 def nobody(name: str) -> None:
@@ -126,22 +126,22 @@ def test_workers_that_start_at_once_have_different_names(
 
 
 def test_a_worker_that_starts_while_another_of_its_host_is_cut_off_does_not_get_its_name(
-    start: Callable[..., Presence], postgres_server: Postgres, postgres_url: str
+    start: Callable[..., Presence], postgres_server: Postgres, database: Database
 ) -> None:
     with Proxy(postgres_server.port) as proxy:
-        far = open_database(through(postgres_url, proxy, postgres_server))
+        far = through(database, proxy)
         cut_off = start("h", takeover=8, where=far)
-        (session,) = sessions(postgres_url)
-        execute(postgres_url, "SELECT pg_terminate_backend(%s)", session)
+        (session,) = sessions(database)
+        execute(database, "SELECT pg_terminate_backend(%s)", session)
         assert start("h", takeover=8).id == "h-2"
-        until_seen_again(postgres_url, "h-1")
+        until_seen_again(database, "h-1")
         assert not cut_off.lost
         cut_off.close()
         far.close()
 
 
 def test_there_is_no_worker_behind_a_pool_of_connections(
-    postgres_server: Postgres, postgres_url: str
+    postgres_server: Postgres, database: Database
 ) -> None:
     def other_key(data: bytes) -> bytes:
         """As of PgBouncer: the number of the server's process is one of its own."""
@@ -149,17 +149,15 @@ def test_there_is_no_worker_behind_a_pool_of_connections(
         return head + found + b"\x00\x00\x00\x01" + tail[4:] if found else data
 
     with Proxy(postgres_server.port, other_key) as proxy:
-        database = open_database(through(postgres_url, proxy, postgres_server))
+        database = through(database, proxy)
         with pytest.raises(ConfigError, match="pool") as caught:
             make_presence(database, "h")
         assert "PgBouncer" in caught.value.remedy
         database.close()
 
 
-def test_without_a_server_there_is_no_worker(
-    database: Database, postgres_server: Postgres, postgres_url: str
-) -> None:
-    password = sa.make_url(postgres_url).password or ""
+def test_without_a_server_there_is_no_worker(database: Database, postgres_server: Postgres) -> None:
+    password = database.engine.url.password or ""
     postgres_server.kill()
     for act in (lambda: make_presence(database, "h"), lambda: alive(database)):
         with pytest.raises(RecordError, match="cannot be used") as caught:
@@ -171,49 +169,49 @@ def test_without_a_server_there_is_no_worker(
 
 
 def test_a_killed_workers_work_is_given_to_exactly_one(
-    living: Callable[[float], Living], database: Database, postgres_url: str
+    living: Callable[[float], Living], database: Database
 ) -> None:
     workers = living(TAKEOVER)
     dead, *others = [workers.start(host) for host in ("a", "b", "b")]
     assert workers.name(dead) == "a-1"
-    os.kill(dead, signal.SIGKILL)
+    workers.send(dead, signal.SIGKILL)
     until(lambda: alive(database) == 2, "one less")
     restarted = workers.start("a")
     assert workers.name(restarted) == "a-2"  # nobody knows yet that the first is dead
     workers.until_took("a-1")
-    until(lambda: "a-1" not in rows(postgres_url), "a-1 forgotten")
+    until(lambda: "a-1" not in rows(database), "a-1 forgotten")
     for pid in others:
         workers.until_worked_for(pid, TAKEOVER / 4)
     (taker,) = workers.took("a-1")
     assert taker in (*others, restarted)
     (last,) = [e for e in workers.events() if e.what == "took"]
-    assert last.at - max(e.at for e in workers.events() if e.pid == dead) > TAKEOVER * 0.8
+    assert last.at - max(e.at for e in workers.events() if e.pid == dead) > TAKEOVER * (1 - STOPS)
     assert not workers.overlaps()
 
 
 def test_who_ends_in_order_is_taken_over_at_once(
-    living: Callable[[float], Living], postgres_url: str
+    living: Callable[[float], Living], database: Database
 ) -> None:
     workers = living(6)  # a beat is 0.75 s
     leaving, _ = workers.start("a"), workers.start("b")
-    os.kill(leaving, signal.SIGTERM)
+    workers.send(leaving, signal.SIGTERM)
     workers.until_took("a-1")
     (taken,) = [event.at for event in workers.events() if event.what == "took"]
     closed = workers.last(leaving, "closed")
     assert closed
     assert taken - closed.at < 3
-    until(lambda: "a-1" not in rows(postgres_url), "a-1 forgotten")
+    until(lambda: "a-1" not in rows(database), "a-1 forgotten")
 
 
 def test_what_is_left_is_the_restarted_workers_when_it_is_quicker(
-    start: Callable[..., Presence], postgres_url: str
+    start: Callable[..., Presence], database: Database
 ) -> None:
     other = start("b", takeover=60)  # a beat is 7.5 s
     start("a").close()
     again = start("a")
     other.watch(nobody)
     assert again.id == "a-1"
-    until_seen_again(postgres_url, "a-1")
+    until_seen_again(database, "a-1")
 
 
 @pytest.mark.parametrize("how", ["session", "server"])
@@ -221,22 +219,22 @@ def test_a_frozen_worker_is_taken_over_when_its_connection_is_cut_and_knows_it_w
     how: str,
     living: Callable[[float], Living],
     postgres_server: Postgres,
-    postgres_url: str,
+    database: Database,
 ) -> None:
     workers = living(TAKEOVER)
     frozen = workers.start("a")
-    (session,) = sessions(postgres_url)
-    os.kill(frozen, signal.SIGSTOP)
+    (session,) = sessions(database)
+    workers.send(frozen, signal.SIGSTOP)
     if how == "server":
         postgres_server.kill()
         postgres_server.start()
     other = workers.start("b")
     if how == "session":
-        workers.until_worked_for(other, 1.3 * TAKEOVER)
+        workers.until_worked_for(other, 1.15 * TAKEOVER)
         assert not workers.took("a-1"), "its connection lives"
-        execute(postgres_url, "SELECT pg_terminate_backend(%s)", session)
+        execute(database, "SELECT pg_terminate_backend(%s)", session)
     workers.until_took("a-1")
-    os.kill(frozen, signal.SIGCONT)
+    workers.send(frozen, signal.SIGCONT)
     until(lambda: workers.last(frozen, "lost") is not None, "aware of it")
     assert workers.took("a-1") == [other]
     assert not workers.overlaps()
@@ -244,7 +242,7 @@ def test_a_frozen_worker_is_taken_over_when_its_connection_is_cut_and_knows_it_w
 
 
 def test_a_worker_that_comes_back_while_another_takes_it_over_is_another(
-    start: Callable[..., Presence], postgres_url: str
+    start: Callable[..., Presence], database: Database
 ) -> None:
     begun, end = threading.Event(), threading.Event()
 
@@ -252,22 +250,22 @@ def test_a_worker_that_comes_back_while_another_takes_it_over_is_another(
         begun.set()
         assert end.wait(30)
 
-    bury(postgres_url, "a-1")
+    bury(database, "a-1")
     other = start("b")
     other.watch(take_over)
     assert begun.wait(30)
     assert start("a").id == "a-2"
     # it takes longer than anybody may be silent; the taker is alive all the same
-    since = rows(postgres_url)["b-1"][1]
-    until(lambda: rows(postgres_url)["b-1"][1] > since + 0.8 * TAKEOVER, "beating on")
+    since = rows(database)["b-1"][1]
+    until(lambda: rows(database)["b-1"][1] > since + 0.8 * TAKEOVER, "beating on")
     assert not other.lost
-    assert rows(postgres_url)["a-1"][0] == rows(postgres_url)["b-1"][0]
+    assert rows(database)["a-1"][0] == rows(database)["b-1"][0]
     end.set()
-    until(lambda: "a-1" not in rows(postgres_url), "a-1 forgotten")
+    until(lambda: "a-1" not in rows(database), "a-1 forgotten")
 
 
 def test_taking_over_that_fails_is_tried_again_by_somebody(
-    start: Callable[..., Presence], postgres_url: str, caplog: pytest.LogCaptureFixture
+    start: Callable[..., Presence], database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     calls: list[str] = []
 
@@ -276,44 +274,44 @@ def test_taking_over_that_fails_is_tried_again_by_somebody(
         if len(calls) < 3:
             raise RuntimeError("not now")
 
-    bury(postgres_url, "a-1")
+    bury(database, "a-1")
     for host in ("b", "c"):
         start(host).watch(take_over)
-    until(lambda: "a-1" not in rows(postgres_url), "a-1 forgotten")
+    until(lambda: "a-1" not in rows(database), "a-1 forgotten")
     assert calls == ["a-1"] * 3
     assert "the work of a-1 could not be taken over" in caplog.text
 
 
 def test_who_was_seen_between_two_looks_is_not_taken_over_though_its_lock_is_free(
-    start: Callable[..., Presence], postgres_url: str
+    start: Callable[..., Presence], database: Database
 ) -> None:
-    bury(postgres_url, "a-1")
+    bury(database, "a-1")
     start("b").watch(nobody)
-    goal = rows(postgres_url)["b-1"][1] + 1.3 * TAKEOVER
+    goal = rows(database)["b-1"][1] + 1.15 * TAKEOVER
 
     def a_beats() -> bool:
-        execute(postgres_url, "UPDATE serialfix.worker SET seen = seen + 1 WHERE id = 'a-1'")
-        return rows(postgres_url)["b-1"][1] > goal
+        execute(database, "UPDATE serialfix.worker SET seen = seen + 1 WHERE id = 'a-1'")
+        return rows(database)["b-1"][1] > goal
 
     until(a_beats, "beating on")
-    assert rows(postgres_url)["a-1"][0] == 4711
+    assert rows(database)["a-1"][0] == 4711
 
 
 # --- the lost -------------------------------------------------------------------------------------
 
 
 def test_a_server_that_is_back_in_time_has_lost_nobody(
-    start: Callable[..., Presence], postgres_server: Postgres, postgres_url: str
+    start: Callable[..., Presence], postgres_server: Postgres, database: Database
 ) -> None:
     workers = [start(host, takeover=12) for host in ("a", "b", "b")]
     for each in workers:
         each.watch(nobody)
-    before = rows(postgres_url)
+    before = rows(database)
     postgres_server.kill()
     postgres_server.start()
     for name in before:
-        until_seen_again(postgres_url, name)
-    assert {name: owner for name, (owner, _) in rows(postgres_url).items()} == {
+        until_seen_again(database, name)
+    assert {name: owner for name, (owner, _) in rows(database).items()} == {
         name: owner for name, (owner, _) in before.items()
     }
     assert not any(each.lost for each in workers)
@@ -321,7 +319,7 @@ def test_a_server_that_is_back_in_time_has_lost_nobody(
 
 
 def test_a_server_that_is_away_for_longer_has_lost_everybody(
-    start: Callable[..., Presence], postgres_server: Postgres, postgres_url: str
+    start: Callable[..., Presence], postgres_server: Postgres, database: Database
 ) -> None:
     lost = start("a")
     postgres_server.kill()
@@ -337,13 +335,13 @@ def test_a_server_that_is_away_for_longer_has_lost_everybody(
 
 @pytest.mark.parametrize("what", ["server process", "network"])
 def test_who_hangs_in_a_query_is_lost_in_time(
-    what: str, start: Callable[..., Presence], postgres_server: Postgres, postgres_url: str
+    what: str, start: Callable[..., Presence], postgres_server: Postgres, database: Database
 ) -> None:
     with Proxy(postgres_server.port) as proxy:
-        far = open_database(through(postgres_url, proxy, postgres_server))
+        far = through(database, proxy)
         hangs = start("a", where=far)
-        (session,) = sessions(postgres_url)
-        until_seen_again(postgres_url, "a-1")
+        (session,) = sessions(database)
+        until_seen_again(database, "a-1")
         if what == "network":
             proxy.swallow()
         else:
@@ -351,7 +349,7 @@ def test_who_hangs_in_a_query_is_lost_in_time(
         silent = time.monotonic()
         assert not hangs.lost
         until(lambda: hangs.lost, "lost")
-        assert time.monotonic() - silent < STOPS * TAKEOVER + 0.2
+        assert time.monotonic() - silent < STOPS * TAKEOVER + 0.5
         if what == "network":
             proxy.forward()
         else:
@@ -362,55 +360,53 @@ def test_who_hangs_in_a_query_is_lost_in_time(
 
 
 def test_who_is_cut_off_and_returns_ends_its_own_former_session(
-    start: Callable[..., Presence], postgres_server: Postgres, postgres_url: str
+    start: Callable[..., Presence], postgres_server: Postgres, database: Database
 ) -> None:
     with Proxy(postgres_server.port) as proxy:
-        far = open_database(through(postgres_url, proxy, postgres_server))
+        far = through(database, proxy)
         worker = start("a", takeover=6, where=far)
-        former = sessions(postgres_url)
-        until_seen_again(postgres_url, "a-1")
+        former = sessions(database)
+        until_seen_again(database, "a-1")
         proxy.cut_clients()  # the server has not noticed, and keeps the lock
-        until(lambda: sessions(postgres_url) not in (former, []), "connected again")
-        until_seen_again(postgres_url, "a-1")
+        until(lambda: sessions(database) not in (former, []), "connected again")
+        until_seen_again(database, "a-1")
         assert not worker.lost
         worker.close()
         far.close()
 
 
 def test_whatever_happens_no_two_believe_that_a_name_is_theirs(
-    living: Callable[[float], Living], postgres_url: str
+    living: Callable[[float], Living], database: Database
 ) -> None:
     seed = random.randrange(10**6)
     chance = random.Random(seed)
     workers = living(0.6)
     pids = [workers.start(chance.choice("ab")) for _ in range(4)]
-    for _ in range(int(os.environ.get("PRESENCE_ROUNDS", "4"))):
+    for _ in range(int(os.environ.get("PRESENCE_ROUNDS", "3"))):
         pid = chance.choice(pids)
         match chance.choice(("kill", "freeze", "cut", "all")):
             case "kill":
-                os.kill(pid, signal.SIGKILL)
+                workers.send(pid, signal.SIGKILL)
                 pids[pids.index(pid)] = workers.start(chance.choice("ab"))
             case "freeze":
-                os.kill(pid, signal.SIGSTOP)
+                workers.send(pid, signal.SIGSTOP)
                 if chance.random() < 0.5:
-                    execute(
-                        postgres_url, "SELECT pg_terminate_backend(pid) FROM (" + SESSIONS + ") s"
-                    )
+                    execute(database, "SELECT pg_terminate_backend(pid) FROM (" + SESSIONS + ") s")
                 witness = workers.start("c")
                 workers.until_worked_for(witness, chance.uniform(0.1, 0.9))
-                os.kill(pid, signal.SIGCONT)
+                workers.send(pid, signal.SIGCONT)
                 pids.append(witness)
             case "cut":
-                session = chance.choice(sessions(postgres_url) or [0])
-                execute(postgres_url, "SELECT pg_terminate_backend(%s)", session)
+                session = chance.choice(sessions(database) or [0])
+                execute(database, "SELECT pg_terminate_backend(%s)", session)
             case "all":
-                execute(postgres_url, "SELECT pg_terminate_backend(pid) FROM (" + SESSIONS + ") s")
+                execute(database, "SELECT pg_terminate_backend(pid) FROM (" + SESSIONS + ") s")
         pids = [each for each in pids if workers.last(each, "lost") is None]
         pids.append(workers.start(chance.choice("ab")))
     survivor = workers.start("d", takeover=2)
     for each in pids:
-        os.kill(each, signal.SIGKILL)
-    until(lambda: [*rows(postgres_url)] == [workers.name(survivor)], "alone")
+        workers.send(each, signal.SIGKILL)
+    until(lambda: [*rows(database)] == [workers.name(survivor)], "alone")
     assert not workers.overlaps(), seed
 
 

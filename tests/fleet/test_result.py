@@ -139,6 +139,8 @@ def test_what_a_check_would_change() -> None:
     assert differing(data) == ["b"]
     assert differing(run_json(replace(RESULT, steps=()))) is None
     assert differing(None) is None
+    refused = [replace(each, outcome=Outcome.NOT_STARTED) for each in RESULT.steps]
+    assert differing(run_json(replace(RESULT, steps=tuple(refused)))) is None
     (target,) = waiting(1)
     standing = standing_of(fleet_run(1, kind=Kind.CHECK), [target])
     (found,) = fleet_json(standing, [target], {1: data})["targets"]

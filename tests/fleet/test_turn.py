@@ -82,7 +82,7 @@ class Ward(Fleet):
             patience=patience,
         )
 
-    async def until(self, happened: Callable[[LabVm], bool], then: Callable[[Lab], None]) -> None:
+    async def when(self, happened: Callable[[LabVm], bool], then: Callable[[Lab], None]) -> None:
         """Do something in the lab at the moment when something has happened in it."""
 
         async def watch(lab: Lab) -> None:
@@ -184,7 +184,7 @@ async def test_what_is_drained_leaves_its_console_and_another_goes_on(
     first = ward.turns(opened)
     turn = asyncio.create_task(first.remediate(run.id, 1, 1))
     restarted = when == "after the restart"
-    await ward.until(
+    await ward.when(
         lambda vm: bool(vm.commands["restart"]) if restarted else ward.changed(vm),
         lambda lab: None,
     )
@@ -218,7 +218,7 @@ async def test_the_engine_cancels_a_turn_and_it_leaves_in_order(
 ) -> None:
     run = ward.run(sqlite)
     turn = asyncio.create_task(ward.turns(sqlite).remediate(run.id, 1, 1))
-    await ward.until(ward.changed, lambda lab: None)
+    await ward.when(ward.changed, lambda lab: None)
     turn.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(turn, 20)
@@ -235,7 +235,7 @@ async def test_who_was_taken_over_ends_nothing(
     monkeypatch.setattr("serialfix.fleet.turn.AGAIN", 0.1)
     run = ward.run(opened)
     stale = asyncio.create_task(ward.turns(opened).remediate(run.id, 1, 1))
-    await ward.until(ward.changed, lambda lab: None)
+    await ward.when(ward.changed, lambda lab: None)
     await ward.turns(opened, "two").remediate(run.id, 1, 1)
     ended = one(opened, run)
     assert (ended.outcome, ended.worker, ward.ended) == (Outcome.CHANGED, "two", ["two"])
@@ -254,7 +254,7 @@ async def test_a_console_that_was_lost_is_tried_again_and_gone_on_with(
     run = ward.run(sqlite, retries=1, retry_delay_s=0.0)
     turns = ward.turns(sqlite)
     turn = asyncio.create_task(turns.remediate(run.id, 1, 1))
-    await ward.until(ward.changed, lambda lab: lab.cloud.go_down("westeurope"))
+    await ward.when(ward.changed, lambda lab: lab.cloud.go_down("westeurope"))
     await turn
     waits = one(sqlite, run)
     assert (waits.state, waits.outcome, claims(sqlite)) == (TargetState.WAITING, None, [])
@@ -311,7 +311,7 @@ async def test_a_password_that_is_gone_when_another_goes_on_is_no_refusal(
     run = ward.run(sqlite)
     first = ward.turns(sqlite)
     turn = asyncio.create_task(first.remediate(run.id, 1, 1))
-    await ward.until(lambda vm: bool(vm.commands["restart"]), lambda lab: None)
+    await ward.when(lambda vm: bool(vm.commands["restart"]), lambda lab: None)
     first.draining = True
     await first.leave()
     turn.cancel()
@@ -327,7 +327,7 @@ async def test_a_check_is_looked_at_anew(ward: Ward, sqlite: Database) -> None:
     run = ward.run(sqlite, kind=Kind.CHECK)
     first = ward.turns(sqlite)
     turn = asyncio.create_task(first.remediate(run.id, 1, 1))
-    await ward.until(lambda vm: vm.active, lambda lab: None)
+    await ward.when(lambda vm: vm.active, lambda lab: None)
     first.draining = True
     await first.leave()
     turn.cancel()
@@ -349,7 +349,7 @@ async def test_a_database_that_is_away_for_long_is_waited_for_and_nothing_typed(
     database = open_database(postgres_url)
     run = ward.run(database)
     turn = asyncio.create_task(ward.turns(database, away=0.2).remediate(run.id, 1, 1))
-    await ward.until(ward.changed, lambda lab: postgres_server.kill())
+    await ward.when(ward.changed, lambda lab: postgres_server.kill())
     while ward.at_console():
         assert not turn.done()
         await asyncio.sleep(0.02)

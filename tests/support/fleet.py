@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import io
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import pexpect
+
+from serialfix.cli.main import end_of
 from serialfix.fleet.database import open_database
 from serialfix.fleet.desk import Desk
 from serialfix.fleet.standing import Standing, State
+from serialfix.fleet.worker import LOST
 from serialfix.lab.build import make_vm
 from serialfix.lab.faults import Delays
 from serialfix.lab.server import Lab, LabThread
@@ -24,7 +28,7 @@ from tests.e2e.conftest import COMMAND, IN_THREE, THREE, Ended, flat, rdp_reset_
 from tests.support.postgres import until
 
 
-TAKEOVER = 3.0
+TAKEOVER = 5.0
 
 
 class Fleet:
@@ -34,7 +38,9 @@ class Fleet:
         self.lab = lab
         self.home = home
         self.database = database
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.services: dict[str, subprocess.Popen[bytes]] = {}
+        """Workers by their hosts, started anew when they end because of the database."""
+        self.commands: list[subprocess.Popen[bytes]] = []
         self.playbook = home / "three.yaml"
         self.playbook.write_text(THREE)
         drop = ("AZURE_", "SERIALFIX_", "IDENTITY_")
@@ -45,11 +51,30 @@ class Fleet:
         }
         self.env |= lab.env
         self.env |= {"SERIALFIX_STATE_DIR": str(home / "state"), "SERIALFIX_DATABASE": database}
+        self.env["COLUMNS"] = "80"
         self.before = {vm.name: self.registry(vm) for vm in self.vms}
+
+    @property
+    def kind(self) -> str:
+        return "server" if "://" in self.database else "file"
 
     @property
     def vms(self) -> list[LabVm]:
         return self.lab.lab.vms
+
+    def add(self, stem: str, number: int, **settings: Any) -> list[LabVm]:
+        """So many more VMs, which `--name STEM-*` finds; `settings` of `make_vm`."""
+
+        def add(lab: Lab) -> list[LabVm]:
+            vms = [fleet_vm(f"{stem}-{each:02}", **settings) for each in range(number)]
+            lab.vms.extend(vms)
+            for vm in vms:
+                vm.guest.power_on()
+            return vms
+
+        vms = self.lab.call(add)
+        self.before |= {vm.name: self.registry(vm) for vm in vms}
+        return vms
 
     def registry(self, vm: LabVm) -> dict[tuple[str, str], Any]:
         guest: Any = vm.guest
@@ -70,9 +95,64 @@ class Fleet:
         )
         return Ended(done.returncode, done.stdout, done.stderr)
 
+    def inside(self, *args: str) -> Ended:
+        """The same in this process, which has loaded everything already."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.env, clear=True),
+            mock.patch("sys.stdin", io.StringIO()),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            code = end_of(["fleet", *args])
+        return Ended(code, out.getvalue(), err.getvalue())
+
+    @contextmanager
+    def at_a_terminal(self, *args: str, **env: str) -> Iterator[Any]:
+        """The command under a pty of 80x24."""
+        child = pexpect.spawn(
+            COMMAND,
+            list(args),
+            env={**self.env, "TERM": "xterm-256color", **env},
+            dimensions=(24, 80),
+            encoding="utf-8",
+            timeout=60,
+        )
+        try:
+            yield child
+        finally:
+            child.close(force=True)
+
+    @contextmanager
+    def asking(self, *args: str) -> Iterator[Any]:
+        """A command about one VM that is at its question, on the first worker's host."""
+        state = str(self.home / "state-host")
+        with self.at_a_terminal(*args, SERIALFIX_STATE_DIR=state) as child:
+            child.expect(r"\[y/N\] ")
+            yield child
+
+    def piped(self, command: str, reader: str) -> Ended:
+        """`serialfix COMMAND | READER` in a shell; the exit code is the command's."""
+        done = subprocess.run(
+            ["bash", "-c", f"{COMMAND} {command} | {reader}; exit ${{PIPESTATUS[0]}}"],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def again(self, fleet: str, *args: str) -> str:
+        """Begin a retry and do not watch it; its id."""
+        ended = self.inside("retry", fleet, "--yes", "--detach", "-o", "json", *args)
+        assert ended.code == 0, ended.err
+        return str(ended.result["run_id"])
+
     def process(self, *args: str) -> subprocess.Popen[bytes]:
         """The installed command, started; it is ended with the fleet."""
-        with (self.home / f"command-{len(self.workers)}.log").open("wb") as log:
+        with (self.home / f"command-{len(self.commands)}.log").open("wb") as log:
             process = subprocess.Popen(
                 [COMMAND, "fleet", *args],
                 env=self.env,
@@ -80,7 +160,7 @@ class Fleet:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        self.workers.append(process)
+        self.commands.append(process)
         return process
 
     def begun(self) -> str:
@@ -94,19 +174,17 @@ class Fleet:
         options = ("--playbook", str(self.playbook), "--detach", "-o", "json")
         yes = ("--yes",) if what == "run" else ()
         which = () if {"--name", "--ids", "-g"} & set(args) else ("--all",)
-        ended = self.command(what, *options, *yes, *which, *args)
+        ended = self.inside(what, *options, *yes, *which, *args)
         assert ended.code == 0, ended.err
         return str(ended.result["run_id"])
 
     def worker(self, host: str = "host") -> subprocess.Popen[bytes]:
         """Start a worker; it is ended with the fleet."""
-        log = (self.home / f"{host}-{len(self.workers)}.log").open("wb")
-        state = str(self.home / f"state-{host}")
-        with log:
-            process = subprocess.Popen(
+        with (self.home / f"{host}.log").open("ab") as log:
+            self.services[host] = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "tests.support.quick_worker"),
-                    *(self.database, host, state, str(TAKEOVER)),
+                    *(self.database, host, str(self.home / f"state-{host}"), str(TAKEOVER)),
                 ],
                 env=self.env,
                 cwd=Path(__file__).parents[2],
@@ -114,8 +192,25 @@ class Fleet:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        self.workers.append(process)
-        return process
+        return self.services[host]
+
+    def kill(self, host: str) -> None:
+        """SIGKILL; the worker is not started again."""
+        process = self.services.pop(host)
+        process.kill()
+        process.wait()
+
+    def terminate(self, host: str) -> None:
+        """SIGTERM, and wait for the end in order."""
+        process = self.services.pop(host)
+        process.terminate()
+        until(lambda: process.poll() == 0, f"the end of worker {host} in order")
+
+    def serve(self) -> None:
+        """What a service manager does."""
+        for host, process in list(self.services.items()):
+            if process.poll() == LOST:
+                self.worker(host)
 
     def logs(self) -> str:
         return "\n".join(
@@ -123,9 +218,8 @@ class Fleet:
         )
 
     def close(self) -> None:
-        for each in self.workers:
-            with suppress(ProcessLookupError):
-                each.send_signal(signal.SIGKILL)
+        for each in (*self.services.values(), *self.commands):
+            each.kill()
             each.wait()
 
     # --- looking ----------------------------------------------------------------------------------
@@ -142,36 +236,60 @@ class Fleet:
         with self.desk() as desk:
             return desk.standing(fleet)
 
+    def until(self, fleet: str, so: Callable[[Standing], bool]) -> Standing:
+        """Wait until it stands so."""
+        seen: list[Standing] = []
+        with self.desk() as desk:
+
+            def look() -> bool:
+                seen.append(desk.standing(fleet))
+                return so(seen[-1])
+
+            try:
+                self._until(look, f"this of {fleet}", 60)
+            except TimeoutError as error:
+                raise AssertionError(f"{seen[-1]}\n{error}") from None
+        return seen[-1]
+
     def until_ended(self, fleet: str, seconds: float = 90) -> dict[str, Any]:
         """Wait for its end; the whole of it as JSON."""
         with self.desk() as desk:
-            until(
+            self._until(
                 lambda: desk.standing(fleet).run.state is State.ENDED,
                 f"the end of {fleet}",
-                seconds=seconds,
+                seconds,
             )
-        shown = self.command("report", fleet, "-o", "json")
-        found: dict[str, Any] = json.loads(shown.out)
-        return found
+        return self.inside("report", fleet, "-o", "json").result
 
     def until_some_ended(self, fleet: str, number: int) -> None:
         """Wait until so many targets have ended."""
         with self.desk() as desk:
-            until(
+            self._until(
                 lambda: desk.standing(fleet).outcomes.total() >= number,
                 f"the end of {number} targets",
-                seconds=60,
+                60,
             )
+
+    def _until(self, happened: Callable[[], bool], what: str, seconds: float) -> None:
+        def served() -> bool:
+            self.serve()
+            return happened()
+
+        try:
+            until(served, what, seconds=seconds, every=0.1)
+        except TimeoutError as error:
+            alive = {host: process.poll() for host, process in self.services.items()}
+            raise TimeoutError(f"{error}; workers {alive}\n{self.logs()[-4000:]}") from None
 
     # --- the judge --------------------------------------------------------------------------------
 
-    def repaired(self, vm: LabVm, *, restarts: int = 1) -> list[str]:
+    def repaired(self, vm: LabVm, *, restarts: Collection[int] = (1,)) -> list[str]:
         """What is not as it has to be after one good remediation, by the lab alone."""
         guest: Any = vm.guest
         wrong = []
         if self.registry(vm) != rdp_reset_on(self.before[vm.name], IN_THREE):
             wrong.append("its registry is not what the playbook wants")
-        if vm.commands["restart"] != restarts or guest.restarts != restarts:
+        if not (vm.commands["restart"] == guest.restarts and guest.restarts in restarts):
             wrong.append(f"{vm.commands['restart']} restarts, {guest.restarts} of the guest")
         return wrong + self.sane(vm)
 
@@ -185,18 +303,18 @@ class Fleet:
         return wrong
 
 
+def fleet_vm(name: str, **settings: Any) -> LabVm:
+    """A VM that answers at once."""
+    quick: dict[str, Any] = {
+        "delays": Delays.instant(),
+        "gateway": GatewayFaults(greeting_delay=0),
+        "agent_ready": False,
+    }
+    return make_vm(name, **{**quick, **settings})
+
+
 def make_fleet_lab(number: int, **more: Any) -> Lab:
     """So many VMs that answer at once."""
     return Lab(
-        [
-            make_vm(
-                f"vm-{each:03}",
-                delays=Delays.instant(),
-                gateway=GatewayFaults(greeting_delay=0),
-                agent_ready=False,
-                **more,
-            )
-            for each in range(number)
-        ],
-        delays=ArmDelays.instant(),
+        [fleet_vm(f"vm-{each:03}", **more) for each in range(number)], delays=ArmDelays.instant()
     )

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections import defaultdict
+from contextlib import suppress
 from itertools import pairwise
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -59,6 +60,8 @@ class Living:
         self.log = log
         self.processes: list[BaseProcess] = []
         self._arguments = url, takeover
+        self._events: list[Event] = []
+        self._read = 0
         log.touch()
 
     def start(self, host: str, takeover: float = 0) -> int:
@@ -73,6 +76,11 @@ class Living:
         until(lambda: self.last(pid, "works") is not None, "working")
         return pid
 
+    def send(self, pid: int, number: signal.Signals) -> None:
+        """A signal, if it has not ended by itself."""
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
     def end(self) -> None:
         for each in self.processes:
             each.kill()
@@ -81,8 +89,12 @@ class Living:
 
     def events(self) -> list[Event]:
         """In the order in which they were told; a line that is being written is left out."""
-        lines = self.log.read_text().split("\n")[:-1]
-        return [Event(*json.loads(line)) for line in lines]
+        with self.log.open() as log:
+            log.seek(self._read)
+            whole, newline, _ = log.read().rpartition("\n")
+        self._read += len(whole + newline)
+        self._events += [Event(*json.loads(line)) for line in whole.splitlines()]
+        return self._events
 
     def last(self, pid: int, what: str) -> Event | None:
         return next((e for e in reversed(self.events()) if (e.pid, e.what) == (pid, what)), None)
@@ -110,13 +122,16 @@ class Living:
 
     def overlaps(self) -> list[str]:
         """Names that two believed at once to be theirs."""
-        spans: defaultdict[str, dict[int, list[float]]] = defaultdict(dict)
+        spans: defaultdict[str, defaultdict[object, list[float]]]
+        spans = defaultdict(lambda: defaultdict(list))
         for event in self.events():
-            if event.what != "lost":
-                spans[event.name].setdefault(event.pid, []).append(event.at)
+            if event.what == "took":  # it may take over a name twice, with another's life between
+                spans[event.name][event].append(event.at)
+            elif event.what != "lost":
+                spans[event.name][event.pid].append(event.at)
         found = []
-        for name, by_pid in spans.items():
-            ordered = sorted((min(times), max(times)) for times in by_pid.values())
+        for name, by_owner in spans.items():
+            ordered = sorted((min(times), max(times)) for times in by_owner.values())
             if any(after[0] <= before[1] for before, after in pairwise(ordered)):
                 found.append(name)
         return found

@@ -79,13 +79,15 @@ def _free_port() -> int:
     raise RuntimeError("no free port for PostgreSQL")
 
 
-def until(happened: Callable[[], bool], what: str, *, seconds: float = DEADLINE) -> None:
-    """Wait for a condition. Raises TimeoutError."""
+def until(
+    happened: Callable[[], bool], what: str, *, seconds: float = DEADLINE, every: float = 0.02
+) -> None:
+    """Wait for a condition, looking at it every so many seconds. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while not happened():
         if time.monotonic() > deadline:
             raise TimeoutError(f"not {what} within {seconds:.0f} s")
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 class Postgres:
