@@ -129,10 +129,10 @@ class Watch:
         while True:
             standing = await asyncio.to_thread(self._look, fleet)
             view.update(standing)
-            if output is WatchFormat.JSONL and not is_read(sys.stdout):
-                raise BrokenPipeError
             if standing.run.state is State.ENDED:
                 return standing
+            if output is WatchFormat.JSONL and not is_read(sys.stdout):
+                raise BrokenPipeError
             await asyncio.sleep(LOOK)
 
     def _look(self, fleet: str) -> Standing:
@@ -152,10 +152,10 @@ class Watch:
 
         fleet = ended.run.id
         targets, results = self._desk.targets(fleet), self._desk.results(fleet)
-        view.close(fleet_json(ended, targets, results))
-        if output is WatchFormat.JSONL:
-            return
         with to_stdout():
+            view.close(fleet_json(ended, targets, results))
+            if output is WatchFormat.JSONL:
+                return
             if output is WatchFormat.TABLE:
                 shown = show_view(ended, targets, results=results)
                 tables.console(sys.stdout).print(shown, crop=False)
