@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from serialfix.cli import fleet_runs, fleet_worker
+from serialfix.cli import fleet_runs, fleet_schedule, fleet_worker
 from serialfix.cli import options as o
 from serialfix.cli.fleet_options import (
     PolicyOptions,
@@ -30,6 +30,7 @@ def build() -> typer.Typer:
     app.callback()(_fleet)
     for name, command in COMMANDS.items():
         app.command(name)(with_groups(command))
+    app.add_typer(fleet_schedule.build(), name="schedule")
     return app
 
 

@@ -114,7 +114,11 @@ class PolicyOptions:
         ),
     ] = None
     retries: Annotated[
-        int, o.option("--retries", help="So often a VM that was not reached is tried again.")
+        int,
+        o.option(
+            "--retries",
+            help="So often a VM whose console was not reached, or lost, is tried again.",
+        ),
     ] = 0
     retry_delay: Annotated[
         str,

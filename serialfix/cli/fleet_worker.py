@@ -23,7 +23,7 @@ Concurrency = Annotated[
     o.option(
         "--worker-concurrency",
         min=1,
-        help="So many VMs at once on one worker; what the last one says holds for all.",
+        help="So many VMs at once on one worker; it holds for all until one says otherwise.",
     ),
 ]
 TakeoverAfter = Annotated[

@@ -10,14 +10,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from serialfix.errors import FleetError
 from serialfix.fleet.database import Database
 from serialfix.fleet.presence import alive
+from serialfix.printable import printable
 
 
 LOG = "fleet-worker.log"
+LONG = 1_000_000
+"""Bytes after which the log begins anew; the one before is kept."""
 TRIES = 3
 QUICK = 10.0
 """A worker that ends within so many seconds, three times in a row, will not work at all."""
@@ -39,13 +43,22 @@ class Background:
         """What the worker says."""
         return self._state_dir / LOG
 
-    def ensure(self) -> None:
-        """Start one when there is none. Raises FleetError when it does not stay."""
-        if not self._database.is_sqlite or alive(self._database):
-            return
+    def ensure(self) -> bool:
+        """Start one when there is none; whether there is one that works.
+
+        Raises FleetError when none stays.
+        """
+        if not self._database.is_sqlite:
+            return True
+        ended = self._process is not None and self._process.poll() is not None
+        if alive(self._database):
+            self._failed = 0
+            if ended:  # another one was quicker
+                self._process = None
+            return True
+        if self._process is not None and not ended:
+            return False  # on its way
         if self._process is not None:
-            if self._process.poll() is None:
-                return  # on its way
             quick = time.monotonic() - self._started < QUICK
             self._failed = self._failed + 1 if self._process.returncode and quick else 0
             if self._failed >= TRIES:
@@ -55,9 +68,12 @@ class Background:
                 )
         self._started = time.monotonic()
         self._process = self._start()
+        return False
 
     def _start(self) -> subprocess.Popen[bytes]:
-        self._state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # the file may lie elsewhere
+        if self.log.exists() and self.log.stat().st_size > LONG:
+            self.log.replace(self.log.with_name(f"{LOG}.1"))
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             return subprocess.Popen(
@@ -76,5 +92,9 @@ class Background:
 
 
 def _last_line(log: Path) -> str:
-    lines = log.read_text("utf-8", "replace").strip().splitlines() if log.exists() else []
-    return lines[-1] if lines else "it says nothing"
+    with suppress(FileNotFoundError), log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 4000))
+        lines = file.read().decode("utf-8", "replace").strip().splitlines()
+        if lines:
+            return printable(lines[-1])
+    return "it says nothing"

@@ -8,6 +8,7 @@ that holds the row of the run.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -15,20 +16,25 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from serialfix.errors import RecordError, SerialfixError
 from serialfix.fleet import store
 from serialfix.fleet.database import Database
 from serialfix.fleet.decide import Decision, End, Start, Stop, Wait, decide
 from serialfix.fleet.engine import Queue
-from serialfix.fleet.standing import State
-from serialfix.fleet.writer import Act, act_on, in_thread, patiently
+from serialfix.fleet.standing import State, Target
+from serialfix.fleet.storage import records
+from serialfix.fleet.turn import bug, without_end
+from serialfix.fleet.writer import Act, act_on
 from serialfix.model import Outcome
 
 
+_LOG = logging.getLogger(__name__)
 LOOK = 0.5
 """Seconds between two looks at a run; a target that ends on this worker is noticed at once."""
 LOST = 30.0
 """Seconds between two looks for targets that the engine has given up."""
-BUSY = "other fleet runs, which work on the VMs that are left"
+AGAIN = 5.0
+"""Seconds after a decision that could not be made, or not be kept."""
 
 
 class Conductor:
@@ -41,21 +47,42 @@ class Conductor:
         self._queue = queue
         self._clock = clock or _now
         self._wake = asyncio.Event()
+        self._resting = False
+
+    def rest(self, resting: bool = True) -> None:
+        """Start nothing any more here; whoever leads the run next goes on."""
+        self._resting = resting
 
     def wake(self) -> None:
         """Something has ended here."""
         self._wake.set()
 
     async def conduct(self, fleet: str) -> None:
-        """Until the run has ended."""
-        looked = asyncio.get_running_loop().time()
-        while not await self._act(fleet):
+        """Until the run has ended, whatever happens: a run that nobody leads would wait forever."""
+        loop = asyncio.get_running_loop()
+        looked = loop.time()
+        while True:
+            pause = LOOK
+            try:
+                if not self._resting and await self._act(fleet):
+                    return
+                if loop.time() - looked > LOST:
+                    looked = loop.time()
+                    await self._do(lambda connection: self._give_up(connection, fleet))
+            except RecordError as error:
+                _LOG.warning("%s waits: %s", fleet, error)
+                pause = AGAIN
+            except Exception as error:  # noqa: BLE001 - told to those who watch, and tried again
+                _LOG.exception("%s cannot be gone on with", fleet)
+                pause = AGAIN
+                await self._tell(fleet, str(bug(error)))
             self._wake.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK)
-            if (now := asyncio.get_running_loop().time()) - looked > LOST:
-                looked = now
-                await in_thread(self._database, self._give_up, fleet)
+                await asyncio.wait_for(self._wake.wait(), pause)
+
+    async def _tell(self, fleet: str, why: str) -> None:
+        with suppress(RecordError):
+            await self._do(lambda connection: store.waits_for(connection, fleet, why))
 
     async def _act(self, fleet: str) -> bool:
         """One decision; whether the run has ended with it."""
@@ -78,7 +105,7 @@ class Conductor:
                 )
                 for each in admitted:
                     self._queue.remediate(connection, fleet, each.number, each.attempt + 1)
-                store.waits_for(connection, fleet, "" if admitted else BUSY)
+                store.waits_for(connection, fleet, "")
             case Wait(why, _):
                 store.waits_for(connection, fleet, why)
             case Stop(why, over_budget):
@@ -90,32 +117,36 @@ class Conductor:
                 return True
         return False
 
-    def _give_up(self, fleet: str) -> None:
-        """Targets whose work ended every worker that took it: for a person."""
-
-        def look(connection: sa.Connection) -> None:
-            for each in store.under_way(connection, fleet):
-                if self._queue.lost(fleet, each.number, each.attempt):
-                    store.finish(
-                        connection,
-                        fleet,
-                        each.number,
-                        each.attempt,
-                        now=self._clock(),
-                        outcome=Outcome.UNKNOWN,
-                        exit_code=1,
-                        touched="maybe",
-                        error={
-                            "slug": "bug",
-                            "message": "the work on this VM ended every worker that took it",
-                            "remedy": "Look at its journal: `serialfix fleet show`.",
-                        },
-                    )
-
-        patiently(self._database, look)
+    def _give_up(self, connection: sa.Connection, fleet: str) -> None:
+        """Targets for which the engine does nothing any more: for a person."""
+        for each in store.under_way(connection, fleet):
+            if self._queue.lost(fleet, each.number, each.attempt):
+                past = records(connection, each.run_id or "")
+                ended = without_end(
+                    store.load(connection, fleet), each, past, _given_up(fleet, each)
+                )
+                store.finish(
+                    connection,
+                    fleet,
+                    each.number,
+                    each.attempt,
+                    now=self._clock(),
+                    outcome=Outcome(ended["outcome"]),
+                    exit_code=ended["exit_code"],
+                    touched=ended["touched"],
+                    error=ended["error"],
+                    result=ended,
+                )
 
     async def _do(self, act: Act) -> Any:
         return await act_on(self._database, act)
+
+
+def _given_up(fleet: str, target: Target) -> SerialfixError:
+    return SerialfixError(
+        "the work on this VM ended every worker that took it",
+        remedy=f"`serialfix fleet show {fleet} --vm {target.number}`, and the logs of the workers.",
+    )
 
 
 def _now() -> datetime:

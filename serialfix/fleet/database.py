@@ -51,6 +51,8 @@ KEEP_ALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count"
 """A host that is gone is known within some ten seconds, at both ends (libpq's names)."""
 DURABLE = "-c synchronous_commit=on"
 """Whatever the server's default: what was committed has to be there after a crash."""
+FROZEN = "-c idle_in_transaction_session_timeout=20s"
+"""A process that was frozen between two statements does not keep its rows from all the others."""
 
 _SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _PASSING = ("08", "40", "53300", "55P03", "57P", "25006")
@@ -85,6 +87,7 @@ target = sa.Table(
     sa.Column("fleet", sa.String, primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),
     sa.Column("vm_id", sa.String, nullable=False),
+    sa.Column("vm_key", sa.String, nullable=False),
     sa.Column("name", sa.String, nullable=False),
     sa.Column("resource_group", sa.String, nullable=False),
     sa.Column("subscription_id", sa.String, nullable=False),
@@ -105,7 +108,9 @@ target = sa.Table(
     sa.Column("result", sa.JSON(none_as_null=True)),
     sa.Column("undoes", sa.String),
 )
-"""`result` is serialfix.run/1 of the last attempt; `undoes` the run whose way back it goes."""
+"""`vm_key` is what the VM is claimed by. `outcome` and all that ended are the last attempt's, also
+while another is waited for; `result` is its serialfix.run/1. `undoes` is the run whose way back the
+target goes."""
 sa.Index("target_by_wave", target.c.fleet, target.c.wave, target.c.state)
 sa.Index("target_by_end", target.c.fleet, target.c.ended)
 
@@ -154,11 +159,14 @@ schedule = sa.Table(
     sa.Column("time_zone", sa.String, nullable=False),
     sa.Column("paused", sa.Boolean, nullable=False, default=False),
     sa.Column("created", _Moment, nullable=False),
+    sa.Column("since", _Moment, nullable=False),
     sa.Column("facts", sa.JSON, nullable=False),
     sa.Column("playbook_text", sa.Text, nullable=False),
     sa.Column("last_tick", _Moment),
+    sa.Column("last_came_to", sa.String),
     sa.Column("last_words", sa.String, nullable=False, default=""),
 )
+"""`since`: ticks are due from then on. The `last_` ones are about the tick of `last_tick`."""
 
 
 class Database:
@@ -257,7 +265,7 @@ def _postgresql(url: sa.URL, pool: int) -> sa.Engine:
         hide_parameters=True,
         connect_args={
             **{name: value for name, value in ours.items() if name not in url.query},
-            "options": f"{DURABLE} {theirs}".strip(),
+            "options": f"{DURABLE} {FROZEN} {theirs}".strip(),
         },
     )
 

@@ -20,6 +20,11 @@ from serialfix.model import Outcome
 
 PlaceKey = tuple[str, str]
 WELL = (Outcome.OK, Outcome.CHANGED)
+CONSOLE_LOST = ("transport", "console", "preflight.azure_refused")
+"""How the slugs begin of errors after which a run may be gone on with: going on looks first. Azure
+refuses a VM that was touched when its region goes down under it."""
+LOGIN_REJECTED = "console.login_rejected"
+"""Failed logons lock accounts: there is no second try."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,8 @@ class Place:
     location: str
     waiting: int
     """Of the current wave, ready to be started."""
+    busy: int = 0
+    """Of the current wave, ready but for another fleet run that works on them."""
     retry_at: datetime | None = None
     """When the first of those that are not ready is tried again."""
     running: int
@@ -104,18 +111,44 @@ def decide(situation: Situation) -> Decision:
     return _start(situation, current, running)
 
 
+def approvable(run: FleetRun, waves: tuple[WaveStanding, ...]) -> int | None:
+    """The wave that has ended, and whose approval is what the next one waits for."""
+    after = run.policy.approve_after
+    current = next((wave.number for wave in waves if not wave.ended), None)
+    if after is None or current is None or not run.approved < after < current:
+        return None
+    return after
+
+
 def retry(
-    policy: Policy, outcome: Outcome, touched: str, *, attempt: int, now: datetime, jitter: float
+    policy: Policy,
+    outcome: Outcome,
+    touched: str,
+    slug: str,
+    *,
+    attempt: int,
+    now: datetime,
+    jitter: float,
 ) -> datetime | None:
     """When a target that ended so at its `attempt`th start is tried again; None: it is not.
 
-    Only what was never touched is safe to try again. `jitter`, from 0 to 1, is a part of the delay
-    that is added: a region that comes back is not met by all of its VMs at one moment.
+    Safe to try again is what was never touched, and what lost its console on the way (`slug` is
+    that of its error): the next attempt goes on with the same journal, and looks before it types.
+    `jitter`, from 0 to 1, is a part of the delay that is added: a region that comes back is not met
+    by all of its VMs at one moment.
     """
-    if outcome is not Outcome.UNREACHABLE or touched != "no" or attempt > policy.retries:
+    if attempt > policy.retries or not _may_go_on(outcome, touched, slug):
         return None
     delay = min(policy.retry_delay_s * 2 ** (attempt - 1), DAY_S)
     return now + timedelta(seconds=delay * (1 + jitter))
+
+
+def _may_go_on(outcome: Outcome, touched: str, slug: str) -> bool:
+    if slug == LOGIN_REJECTED:
+        return False
+    if outcome is Outcome.UNREACHABLE:
+        return touched == "no"
+    return slug.startswith(CONSOLE_LOST) and outcome in (Outcome.FAILED, Outcome.UNKNOWN)
 
 
 def exit_code(run: FleetRun, outcomes: Mapping[Outcome, int]) -> int:
@@ -140,9 +173,8 @@ def _over_budget(run: FleetRun, waves: tuple[WaveStanding, ...]) -> str:
 def _held(situation: Situation, current: WaveStanding, running: int) -> Wait | None:
     """What nothing at all may be started for: approval, a pause, the maintenance window."""
     run, now = situation.run, situation.now
-    after = run.policy.approve_after
     waiting = sum(wave.waiting for wave in situation.waves)
-    if after is not None and run.approved < after < current.number:
+    if (after := approvable(run, situation.waves)) is not None:
         before = next(wave for wave in situation.waves if wave.number == after)
         return Wait(
             f"approval of wave {after} ({_counted(before.outcomes)}); "
@@ -173,6 +205,7 @@ def _start(situation: Situation, current: WaveStanding, running: int) -> Decisio
             full.append(f"{place.subscription_id} {place.location} ({place.running} of {most})")
     if left and room > 0:
         return Start(_spread(left, room))
+    busy = sum(each.busy for each in situation.places)
     again = min((each.retry_at for each in situation.places if each.retry_at), default=None)
     waiting = _do(current.waiting, "wait")
     if left:
@@ -181,6 +214,8 @@ def _start(situation: Situation, current: WaveStanding, running: int) -> Decisio
         more = f" and {len(full) - 2} more" if len(full) > 2 else ""
         where = f"{', '.join(full[:2])}{more}"
         return Wait(f"{wave}: {waiting} for room in their region: {where} running", again)
+    if busy:
+        return Wait(f"{wave}: {_do(busy, 'wait')} for other fleet runs that work on them", again)
     if again:
         at = f"{again.astimezone(UTC):%H:%M:%S} UTC"
         return Wait(f"{wave}: {waiting} to be tried again, the first at {at}", again)

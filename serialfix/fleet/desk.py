@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from serialfix.errors import UsageError
 from serialfix.fleet import start, store
 from serialfix.fleet.database import Database
+from serialfix.fleet.decide import approvable
 from serialfix.fleet.engine import Queue
 from serialfix.fleet.plan import FleetPlan
 from serialfix.fleet.presence import alive
@@ -83,16 +84,23 @@ class Desk:
         return self._do(lambda c: store.set_state(c, store.load(c, fleet).id, State.PAUSED))
 
     def resume(self, fleet: str) -> FleetRun:
-        """Go on: after a pause, and with the wave that waits for approval."""
+        """Go on: after a pause, or with the wave that waits for approval.
+
+        Raises TargetError, and UsageError when nothing of this run waits for somebody.
+        """
 
         def go_on(connection: sa.Connection) -> FleetRun:
             run = store.load(connection, fleet)
-            after = run.policy.approve_after
-            if after is not None and run.approved < after and run.state is State.RUNNING:
-                waves = store.waves(connection, run.id)
-                if all(wave.ended for wave in waves if wave.number <= after):
-                    store.approve(connection, run.id, after)
-            return store.set_state(connection, run.id, State.RUNNING)
+            if run.state is not State.RUNNING:
+                return store.set_state(connection, run.id, State.RUNNING)
+            waves = store.waves(connection, run.id)
+            if (after := approvable(run, waves)) is None:
+                raise UsageError(
+                    f"fleet run {run.id} is running; nothing of it waits for you",
+                    remedy=f"`serialfix fleet watch {run.id}` shows how it goes on.",
+                )
+            store.approve(connection, run.id, after)
+            return store.load(connection, run.id)
 
         return self._do(go_on)
 
@@ -128,11 +136,11 @@ class Desk:
 
     def targets(self, fleet: str) -> list[Target]:
         """All targets in their order."""
-        return self._do(lambda connection: list(store.targets(connection, fleet)))
+        return self._do(lambda c: list(store.targets(c, store.load(c, fleet).id)))
 
     def results(self, fleet: str) -> Results:
         """What the last attempts came to, by the targets' numbers."""
-        return self._do(lambda connection: store.results(connection, fleet))
+        return self._do(lambda c: store.results(c, store.load(c, fleet).id))
 
     def evidence(self, run_id: str) -> bytes | None:
         """The packed evidence of one VM's run."""

@@ -1,27 +1,33 @@
 """The durable engine, dbos: it keeps what is under way, and gives it to another when a worker dies.
 
-Two pieces of work are known to it: `conduct` leads one fleet run, `remediate` works on one VM. Both
-may be begun again at any moment by another worker; what was done is in our own tables.
+It knows three pieces of work: `conduct` leads one fleet run, `remediate` works on one VM, `tick` is
+a moment of a schedule. Each may be begun again at any moment by another worker; what was done is in
+our own tables.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
-from serialfix.fleet.database import Database
+from serialfix.fleet.database import Database, unreachable
 
 
 if TYPE_CHECKING:
     from dbos import DBOSClient
+    from dbos._sys_db import SystemDatabase
 
+_LOG = logging.getLogger(__name__)
 NAME = "serialfix"
 FLOW = "fleet-1"
 """Of the work itself: what another version of it began is not gone on with (notes.md A.5)."""
@@ -29,6 +35,8 @@ CONDUCT, REMEDIATE, TICK = "conduct", "remediate", "tick"
 RUNS, VMS = "serialfix-runs", "serialfix-vms"
 POLL = 0.25
 """Seconds between two looks for work."""
+PER_WORKER = 50
+"""VMs that one worker works on at once, when nobody has said how many."""
 RECOVERIES = 20
 """A VM whose work ended so many workers is left alone: its outcome is unknown."""
 
@@ -39,7 +47,8 @@ class Work:
 
     conduct: Callable[[str], Awaitable[None]]
     remediate: Callable[[str, int, int], Awaitable[None]]
-    tick: Callable[[datetime, str], Awaitable[None]]
+    tick: Callable[[datetime, str, bool], Awaitable[None]]
+    """A moment of a schedule has come, by the clock or, with True, by hand."""
 
 
 class Queue:
@@ -49,25 +58,31 @@ class Queue:
         from dbos import DBOSClient, DBOSPortableJSONSerializer
 
         _quiet()
+        self._database = database
         self._client: DBOSClient = DBOSClient(
             system_database_engine=database.engine,
             serializer=DBOSPortableJSONSerializer(),
             application_name=NAME,
             lazy=True,
         )
-        self.client = self._client
 
     def prepare(self, *, per_worker: int | None = None) -> None:
-        """Make the engine's tables and queues where there are none.
+        """Make the engine's tables and queues where there are none. Raises RecordError.
 
-        `per_worker` is how many VMs one worker works on at once; it holds for all workers.
+        `per_worker` is how many VMs one worker works on at once; it holds for all workers. Who does
+        not say it leaves what another one said.
         """
-        self._client._sys_db.run_migrations()
-        self._client.register_queue(RUNS, polling_interval_sec=POLL)
-        if per_worker is not None or self._client.retrieve_queue(VMS) is None:
+        try:
+            self._client._sys_db.run_migrations()
+            self._client.register_queue(RUNS, polling_interval_sec=POLL)
             self._client.register_queue(
-                VMS, polling_interval_sec=POLL, worker_concurrency=per_worker
+                VMS,
+                polling_interval_sec=POLL,
+                worker_concurrency=per_worker or PER_WORKER,
+                on_conflict="always_update" if per_worker else "never_update",
             )
+        except DBAPIError as error:
+            raise unreachable(self._database, error) from None
 
     def conduct(self, connection: sa.Connection, fleet: str) -> None:
         """Let a worker lead this fleet run, once this transaction is committed."""
@@ -79,17 +94,63 @@ class Queue:
         self._add(connection, REMEDIATE, VMS, key, fleet, number, attempt)
 
     def lost(self, fleet: str, number: int, attempt: int) -> bool:
-        """Whether the engine has given up this attempt."""
+        """Whether the engine does nothing any more for this attempt."""
         status = self._client._sys_db.get_workflow_status(f"{fleet}/{number}/{attempt}")
         return status is not None and status["status"] in (
             "ERROR",
+            "SUCCESS",
             "CANCELLED",
             "MAX_RECOVERY_ATTEMPTS_EXCEEDED",
         )
 
+    # Schedules: with a connection, which the engine's public methods do not take, so that its row
+    # and ours are never at odds.
+
+    def schedule(self, connection: sa.Connection, name: str, cron: str, zone: str) -> None:
+        """Tick from now on; a schedule of this name that is there already ticks so from now on."""
+        system = self._system(connection)
+        system.upsert_schedule(
+            {
+                "schedule_id": str(uuid4()),
+                "schedule_name": name,
+                "workflow_name": TICK,
+                "workflow_class_name": None,
+                "schedule": cron,
+                "status": "ACTIVE",
+                "context": system.serializer.serialize(name),
+                "last_fired_at": None,
+                "automatic_backfill": False,
+                "cron_timezone": zone,
+                "queue_name": RUNS,
+                "application_name": NAME,
+                "shard_key": None,
+            },
+            connection,
+        )
+
+    def ticking(self, connection: sa.Connection, name: str, on: bool) -> None:
+        """Let a schedule tick, or not."""
+        system = self._system(connection)
+        (system.resume_schedule if on else system.pause_schedule)(name, connection)
+
+    def unschedule(self, connection: sa.Connection, name: str) -> None:
+        """Tick no more, for good."""
+        self._system(connection).delete_schedule(name, connection)
+
+    def tick(self, connection: sa.Connection, at: datetime, name: str) -> None:
+        """One tick by hand, once this transaction is committed."""
+        moment = at.isoformat()
+        self._add(connection, TICK, RUNS, f"tick-{name}-{moment}", moment, name, True)
+
     def close(self) -> None:
         """The connections are the database's."""
         self._client.destroy()
+
+    def _system(self, connection: sa.Connection) -> SystemDatabase:
+        """The engine's tables, and the connection told where they are."""
+        system = self._client._sys_db
+        system._apply_caller_schema(connection)
+        return system
 
     def _add(
         self, connection: sa.Connection, name: str, queue: str, key: str, *arguments: Any
@@ -135,15 +196,18 @@ class Engine:
 
         @DBOS.workflow(name=CONDUCT, max_recovery_attempts=None)
         async def conduct(fleet: str) -> None:
-            await self._work.conduct(fleet)
+            with _seen(fleet):
+                await self._work.conduct(fleet)
 
         @DBOS.workflow(name=REMEDIATE, max_recovery_attempts=RECOVERIES)
         async def remediate(fleet: str, number: int, attempt: int) -> None:
-            await self._work.remediate(fleet, number, attempt)
+            with _seen(f"{fleet}/{number}"):
+                await self._work.remediate(fleet, number, attempt)
 
         @DBOS.workflow(name=TICK)
-        async def tick(at: datetime, schedule: str) -> None:
-            await self._work.tick(at, schedule)
+        async def tick(at: str, schedule: str, by_hand: bool = False) -> None:
+            with _seen(schedule):
+                await self._work.tick(datetime.fromisoformat(at), schedule, by_hand)
 
         DBOS.launch()
 
@@ -158,8 +222,27 @@ class Engine:
         """Take nothing more; what is under way stays for whoever comes next."""
         from dbos import DBOS
 
-        with suppress(Exception):
-            await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+        loop, own = asyncio.get_running_loop(), ThreadPoolExecutor(1)
+        # it has made its threads those of the loop, and takes them along: what is under way needs
+        # some, for every name that is looked up
+        loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="serialfix"))
+        try:
+            await loop.run_in_executor(own, lambda: DBOS.destroy(destroy_registry=True))
+        except Exception:  # noqa: BLE001 - of the engine, whatever it is: the worker ends anyway
+            _LOG.exception("the engine did not end in order")
+        finally:
+            own.shutdown(wait=False)
+            loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix="serialfix"))
+
+
+@contextmanager
+def _seen(what: str) -> Iterator[None]:
+    """The engine keeps an exception to itself; here it is told once."""
+    try:
+        yield
+    except Exception:
+        _LOG.exception("the work on %s ended with a bug", what)
+        raise
 
 
 def _quiet() -> None:

@@ -85,7 +85,7 @@ def make_plan(
 
 def plan_json(plan: FleetPlan) -> dict[str, Any]:
     """The plan as `serialfix.fleet-plan/1`."""
-    playbook, wish = plan.loaded.playbook, plan.wish
+    playbook = plan.loaded.playbook
     return {
         "schema": SCHEMA,
         "version": serialfix.__version__,
@@ -97,16 +97,7 @@ def plan_json(plan: FleetPlan) -> dict[str, Any]:
             "steps": len(playbook.steps),
             "restart": playbook.restart,
         },
-        "asked": {
-            **asdict(plan.scope),
-            "resource_group": wish.resource_group,
-            "location": wish.location,
-            "name": wish.name,
-            "tags": dict(wish.tags),
-            "power": wish.power,
-            "ids": None if wish.ids is None else len(wish.ids),
-            "all": wish.everything,
-        },
+        "asked": asked_json(plan.scope, plan.wish),
         "targets_sha256": plan.chosen.sha256,
         "targets": [
             {
@@ -146,6 +137,20 @@ def plan_json(plan: FleetPlan) -> dict[str, Any]:
             ],
         },
         "notes": list(plan.notes),
+    }
+
+
+def asked_json(scope: Scope, wish: Wish) -> dict[str, Any]:
+    """Which VMs are meant."""
+    return {
+        **asdict(scope),
+        "resource_group": wish.resource_group,
+        "location": wish.location,
+        "name": wish.name,
+        "tags": dict(wish.tags),
+        "power": wish.power,
+        "ids": None if wish.ids is None else len(wish.ids),
+        "all": wish.everything,
     }
 
 

@@ -24,7 +24,7 @@ class Policy:
 
     `approve_after` is a wave's number: after it, and after no other one, somebody must approve.
     `max_per_region` bounds each subscription and region. `retries` is how often a VM that could
-    not be reached, and was not touched, is tried again, the first time after `retry_delay_s`
+    not be reached, or whose console was lost, is tried again, the first time after `retry_delay_s`
     seconds, then after twice that, and so on.
     """
 

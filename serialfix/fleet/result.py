@@ -102,7 +102,9 @@ def status_json(standing: Standing, left: Eta | None = None) -> dict[str, Any]:
 def list_json(standings: Iterable[Standing]) -> list[dict[str, Any]]:
     """Fleet runs one by one, in short."""
     return [
-        {name: value for name, value in _head(each).items() if name != "why"} for each in standings
+        {name: value for name, value in _head(each).items() if name != "why"}
+        | {"schedule": each.run.schedule}
+        for each in standings
     ]
 
 

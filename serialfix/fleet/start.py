@@ -16,6 +16,7 @@ from serialfix.fleet.budget import ErrorBudget, concurrency
 from serialfix.fleet.database import document, target
 from serialfix.fleet.plan import FleetPlan
 from serialfix.fleet.standing import FleetRun, Kind, Settings, Target
+from serialfix.fleet.targets import sha256_of
 from serialfix.fleet.waves import Waves
 from serialfix.model import Outcome
 from serialfix.record.storage import UNDO
@@ -124,6 +125,7 @@ def _follow(
         of=old.id,
         created=now,
         user=user(),
+        targets_sha256=sha256_of(each.vm_id for each in kept),
         total=total,
         at_once=concurrency(policy.max_concurrency, total),
         errors_allowed=ErrorBudget.of(policy.max_errors, total).allowed,

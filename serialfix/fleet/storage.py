@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import Sequence
@@ -52,22 +53,24 @@ class DatabaseJournal(MemoryJournal):
         self._run_id = run_id
 
     async def _store(self, record: Record) -> None:
-        seq = record["seq"]
+        seq, text = record["seq"], json.dumps(record)
         made = (
             self._database.insert(journal)
-            .values(run_id=self._run_id, seq=seq, writer=self.token, record=json.dumps(record))
+            .values(run_id=self._run_id, seq=seq, writer=self.token, record=text)
             .on_conflict_do_nothing()
         )
-        there = sa.select(journal.c.writer).where(
+        there = sa.select(journal.c.writer, journal.c.record).where(
             journal.c.run_id == self._run_id, journal.c.seq == seq
         )
 
         def append(connection: sa.Connection) -> bool:
             connection.execute(made)  # a second time after a commit that nobody heard the end of
-            return bool(connection.execute(there).scalar_one() == self.token)
+            found = connection.execute(there).one()
+            # another record of our own: one of which nobody heard whether it was written
+            return (found.writer, found.record) == (self.token, text)
 
         if not await self._writer.write(append):
-            raise _fenced(self._run_id)
+            raise fenced(self._run_id)
 
 
 class DatabaseStorage:
@@ -125,13 +128,17 @@ class DatabaseStorage:
 
     async def ended(self, result: RunResult, evidence: Path) -> None:
         """Keep the result and the packed evidence, before the journal says that the run ended."""
+        await self._keep(EVIDENCE, await asyncio.to_thread(self._packed, evidence))
+        name = RESULT.format(attempt=self._attempt)
+        await self._keep(name, json.dumps(run_json(result)).encode())
+
+    def _packed(self, evidence: Path) -> bytes:
         packed = self.path / EVIDENCE
         packed.unlink(missing_ok=True)
         pack(evidence, packed)
-        await self._keep(EVIDENCE, packed.read_bytes())
+        content = packed.read_bytes()
         packed.unlink()
-        name = RESULT.format(attempt=self._attempt)
-        await self._keep(name, json.dumps(run_json(result)).encode())
+        return content
 
     def lock_vm(self, vm_id: str) -> VmLock:
         """Claim the VM on this host too: single runs know nothing of the database."""
@@ -141,31 +148,27 @@ class DatabaseStorage:
         """Nothing is held."""
 
     async def _keep(self, name: str, content: bytes) -> None:
-        made = self._database.insert(document).values(
-            run_id=self.run_id, name=name, content=content
+        more = sa.exists().where(
+            journal.c.run_id == self.run_id, journal.c.seq > len(self.journal.records)
         )
+        run_id, called = sa.literal(self.run_id), sa.literal(name)
+        values = sa.select(run_id, called, sa.literal(content, sa.LargeBinary)).where(~more)
+        made = self._database.insert(document).from_select(["run_id", "name", "content"], values)
         put = made.on_conflict_do_update(
             index_elements=[document.c.run_id, document.c.name],
             set_={"content": made.excluded.content},
-        )
-        last = (
-            sa.select(journal.c.writer)
-            .where(journal.c.run_id == self.run_id)
-            .order_by(journal.c.seq.desc())
-            .limit(1)
-        )
+        ).returning(document.c.name)
 
         def write(connection: sa.Connection) -> bool:
-            if connection.execute(last).scalar_one_or_none() not in (None, self.journal.token):
-                return False
-            connection.execute(put)
-            return True
+            # one statement: between two, another worker could take over
+            return connection.execute(put).first() is not None
 
         if not await self._writer.write(write):
-            raise _fenced(self.run_id)
+            raise fenced(self.run_id)
 
 
-def _fenced(run_id: str) -> Fenced:
+def fenced(run_id: str) -> Fenced:
+    """The error of a worker that was taken over."""
     return Fenced(
         f"another worker has taken over run {run_id}; this one stops",
         remedy="Nothing needs to be done: the other one goes on.",

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from serialfix.errors import TargetError, Touched, UsageError
 from serialfix.fleet.budget import ERRORS
-from serialfix.fleet.database import claim, fleet_run, target
+from serialfix.fleet.database import claim, fleet_run, journal, target
 from serialfix.fleet.decide import Place, Situation
 from serialfix.fleet.policy import Policy
 from serialfix.fleet.standing import (
@@ -152,11 +152,12 @@ def waits_for(connection: sa.Connection, fleet: str, why: str) -> None:
 
 
 def end(connection: sa.Connection, fleet: str, now: datetime) -> None:
-    """The run has ended; what was not started never will be."""
+    """The run has ended; what was not started never will be, and a last attempt was the last."""
+    last = sa.func.coalesce(target.c.outcome, Outcome.NOT_STARTED)
     connection.execute(
         sa.update(target)
         .where(target.c.fleet == fleet, target.c.state == TargetState.WAITING)
-        .values(state=TargetState.ENDED, outcome=Outcome.NOT_STARTED)
+        .values(state=TargetState.ENDED, outcome=last, not_before=None)
     )
     connection.execute(
         sa.update(fleet_run)
@@ -193,6 +194,10 @@ def waves(connection: sa.Connection, fleet: str) -> tuple[WaveStanding, ...]:
     )
 
 
+_FREE = ~sa.exists().where(claim.c.vm_key == target.c.vm_key)
+"""Whether no fleet run works on the VM, this one included."""
+
+
 def situation(connection: sa.Connection, fleet: str, now: datetime) -> Situation:
     """All that the next decision depends on."""
     found = waves(connection, fleet)
@@ -203,7 +208,8 @@ def situation(connection: sa.Connection, fleet: str, now: datetime) -> Situation
         sa.select(
             target.c.subscription_id,
             target.c.location,
-            _count(waiting, ready),
+            _count(waiting, ready, _FREE),
+            _count(waiting, ready, ~_FREE),
             sa.func.min(sa.case((sa.and_(waiting, ~ready), target.c.not_before))),
             _count(target.c.state == TargetState.RUNNING),
             sa.func.count(),
@@ -212,9 +218,9 @@ def situation(connection: sa.Connection, fleet: str, now: datetime) -> Situation
         .group_by(target.c.subscription_id, target.c.location)
         .order_by(target.c.subscription_id, target.c.location)
     )
-    names = ("subscription_id", "location", "waiting", "retry_at", "running", "total")
+    names = ("subscription_id", "location", "waiting", "busy", "retry_at", "running", "total")
     rows = (dict(zip(names, row, strict=True)) for row in connection.execute(query))
-    places = tuple(Place(**row) for row in rows if row["waiting"] or row["retry_at"])
+    places = tuple(Place(**row) for row in rows if row["waiting"] or row["busy"] or row["retry_at"])
     return Situation(run=load(connection, fleet), waves=found, places=places, now=now)
 
 
@@ -222,15 +228,16 @@ def standing(
     connection: sa.Connection, fleet: str, now: datetime, *, workers: int, most: int = 10
 ) -> Standing:
     """For those who watch: numbers, the slowest, and the last that went wrong."""
-    mine = sa.select(target).where(target.c.fleet == fleet)
+    run = load(connection, fleet)
+    mine = sa.select(*_FACTS).where(target.c.fleet == run.id)
     slowest = mine.where(target.c.state == TargetState.RUNNING).order_by(target.c.started)
     bad = mine.where(
         target.c.state == TargetState.ENDED, target.c.outcome.in_([*ERRORS, Outcome.REFUSED])
     ).order_by(target.c.ended.desc(), target.c.number)
-    query = sa.select(fleet_run.c.waiting_for).where(fleet_run.c.id == fleet)
+    query = sa.select(fleet_run.c.waiting_for).where(fleet_run.c.id == run.id)
     return Standing(
-        run=load(connection, fleet),
-        waves=waves(connection, fleet),
+        run=run,
+        waves=waves(connection, run.id),
         running=tuple(map(_target, connection.execute(slowest.limit(most)))),
         errors=tuple(map(_target, connection.execute(bad.limit(most)))),
         waiting_for=connection.execute(query).scalar_one(),
@@ -243,21 +250,21 @@ def targets(
     connection: sa.Connection, fleet: str, outcomes: Sequence[Outcome] = ()
 ) -> Iterator[Target]:
     """The targets in their order; only those that ended so, when it is said how."""
-    query = sa.select(target).where(target.c.fleet == fleet).order_by(target.c.number)
+    query = sa.select(*_FACTS).where(target.c.fleet == fleet).order_by(target.c.number)
     if outcomes:
-        query = query.where(target.c.outcome.in_(outcomes))
+        query = query.where(target.c.state == TargetState.ENDED, target.c.outcome.in_(outcomes))
     return map(_target, connection.execute(query))
 
 
 def under_way(connection: sa.Connection, fleet: str) -> list[Target]:
     """The targets being worked on."""
-    query = sa.select(target).where(target.c.fleet == fleet, target.c.state == TargetState.RUNNING)
+    query = sa.select(*_FACTS).where(target.c.fleet == fleet, target.c.state == TargetState.RUNNING)
     return list(map(_target, connection.execute(query)))
 
 
 def one(connection: sa.Connection, fleet: str, number: int) -> Target:
     """One target."""
-    query = sa.select(target).where(target.c.fleet == fleet, target.c.number == number)
+    query = sa.select(*_FACTS).where(target.c.fleet == fleet, target.c.number == number)
     return _target(connection.execute(query).one())
 
 
@@ -279,31 +286,36 @@ def admit(
     numbers: Mapping[tuple[str, str], int],
     now: datetime,
 ) -> list[Target]:
-    """Claim VMs that may be started, as many as is said of each place; returns their targets.
+    """Claim VMs of the current wave, as many as is said of each place; returns their targets.
 
     One that another fleet run works on is left waiting.
     """
-    free = ~sa.exists().where(claim.c.vm_key == sa.func.lower(target.c.vm_id))
-    admitted = []
+    others = target.alias()
+    current = (
+        sa.select(sa.func.min(others.c.wave))
+        .where(others.c.fleet == fleet, others.c.state != TargetState.ENDED)
+        .scalar_subquery()
+    )
+    found: list[Target] = []
     for (subscription_id, location), number in numbers.items():
         query = (
-            sa.select(target)
+            sa.select(*_FACTS)
             .where(
                 target.c.fleet == fleet,
+                target.c.wave == current,
                 target.c.subscription_id == subscription_id,
                 target.c.location == location,
                 target.c.state == TargetState.WAITING,
                 sa.or_(target.c.not_before.is_(None), target.c.not_before <= now),
-                free,
+                _FREE,
             )
-            .order_by(target.c.wave, target.c.number)
+            .order_by(target.c.number)
             .limit(number)
         )
-        admitted += [
-            each
-            for each in map(_target, connection.execute(query).all())
-            if _claim(connection, insert, fleet, each)
-        ]
+        found += map(_target, connection.execute(query))
+    # all in one order, else two fleet runs with the same VMs could wait for each other
+    in_order = sorted(found, key=lambda each: _key(each.vm_id))
+    admitted = [each for each in in_order if _claim(connection, insert, fleet, each)]
     for each in admitted:
         connection.execute(
             sa.update(target)
@@ -312,6 +324,7 @@ def admit(
                 state=TargetState.RUNNING,
                 attempt=each.attempt + 1,
                 run_id=each.run_id or f"{fleet}.{each.number}",
+                outcome=None,
                 phase="",
                 started=now,
                 ended=None,
@@ -326,19 +339,17 @@ def _claim(connection: sa.Connection, insert: Any, fleet: str, each: Target) -> 
     """Whether the VM is ours now; a run at the same moment may have been quicker."""
     made = (
         insert(claim)
-        .values(vm_key=each.vm_id.lower(), fleet=fleet, number=each.number)
+        .values(vm_key=_key(each.vm_id), fleet=fleet, number=each.number)
         .on_conflict_do_nothing()
         .returning(claim.c.vm_key)
     )
     return connection.execute(made).first() is not None
 
 
-def started(connection: sa.Connection, fleet: str, number: int, worker: str) -> None:
-    """Who works on it now."""
+def started(connection: sa.Connection, fleet: str, number: int, attempt: int, worker: str) -> None:
+    """Who works on it now: whoever took it last."""
     connection.execute(
-        sa.update(target)
-        .where(target.c.fleet == fleet, target.c.number == number)
-        .values(worker=worker)
+        sa.update(target).where(_under_way(fleet, number, attempt)).values(worker=worker)
     )
 
 
@@ -352,16 +363,10 @@ def renamed(connection: sa.Connection, fleet: str, number: int, run_id: str) -> 
     return one(connection, fleet, number)
 
 
-def phase(connection: sa.Connection, fleet: str, number: int, name: str) -> None:
+def phase(connection: sa.Connection, fleet: str, number: int, attempt: int, name: str) -> None:
     """What is being done to it now."""
     connection.execute(
-        sa.update(target)
-        .where(
-            target.c.fleet == fleet,
-            target.c.number == number,
-            target.c.state == TargetState.RUNNING,
-        )
-        .values(phase=name)
+        sa.update(target).where(_under_way(fleet, number, attempt)).values(phase=name)
     )
 
 
@@ -378,23 +383,25 @@ def finish(
     error: Mapping[str, str] | None = None,
     result: Mapping[str, Any] | None = None,
     not_before: datetime | None = None,
-) -> None:
+    known: tuple[str, int] | None = None,
+) -> bool:
     """An attempt has ended; with `not_before` there will be another. The VM is let go.
 
-    Done a second time it does nothing: the attempt is no longer the one under way.
+    Done a second time it does nothing: the attempt is no longer the one under way. `known` is the
+    run, and how many records of its journal this end is the end of: when there are more, another
+    worker has taken over, and is at the VM. Returns whether the attempt is no longer under way.
     """
-    again = not_before is not None
+    mine = [_under_way(fleet, number, attempt)]
+    if known is not None:
+        run_id, records = known
+        more = sa.exists().where(journal.c.run_id == run_id, journal.c.seq > records)
+        mine += [target.c.run_id == run_id, ~more]
     done = connection.execute(
         sa.update(target)
-        .where(
-            target.c.fleet == fleet,
-            target.c.number == number,
-            target.c.attempt == attempt,
-            target.c.state == TargetState.RUNNING,
-        )
+        .where(*mine)
         .values(
-            state=TargetState.WAITING if again else TargetState.ENDED,
-            outcome=None if again else outcome,
+            state=TargetState.ENDED if not_before is None else TargetState.WAITING,
+            outcome=outcome,
             exit_code=exit_code,
             touched=touched,
             error=error,
@@ -406,9 +413,26 @@ def finish(
     ).rowcount
     if done:
         connection.execute(sa.delete(claim).where(claim.c.fleet == fleet, claim.c.number == number))
+        return True
+    still = sa.select(target.c.number).where(_under_way(fleet, number, attempt))
+    return connection.execute(still).first() is None
 
 
 # --- rows -----------------------------------------------------------------------------------------
+
+
+def _under_way(fleet: str, number: int, attempt: int) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        target.c.fleet == fleet,
+        target.c.number == number,
+        target.c.attempt == attempt,
+        target.c.state == TargetState.RUNNING,
+    )
+
+
+def _key(vm_id: str) -> str:
+    """What a VM is claimed by: Azure's ids differ in case from answer to answer."""
+    return vm_id.strip().rstrip("/").lower()
 
 
 def _count(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
@@ -429,14 +453,17 @@ def _run(row: sa.Row[Any]) -> FleetRun:
 
 
 _TARGET = tuple(each.name for each in fields(Target))
+_FACTS = tuple(target.c[name] for name in _TARGET)
+"""Without the whole result, which is long."""
 
 
 def _target(row: sa.Row[Any]) -> Target:
     values = {name: getattr(row, name) for name in _TARGET}
     values["state"] = TargetState(row.state)
-    values["outcome"] = row.outcome and Outcome(row.outcome)
+    ended = values["state"] is TargetState.ENDED
+    values["outcome"] = Outcome(row.outcome) if ended else None
     return Target(**values)
 
 
 def _target_row(each: Target) -> dict[str, Any]:
-    return {name: getattr(each, name) for name in _TARGET}
+    return {"vm_key": _key(each.vm_id), **{name: getattr(each, name) for name in _TARGET}}

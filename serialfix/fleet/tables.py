@@ -78,6 +78,8 @@ def _in_short(standing: Standing) -> Iterator[RenderableType]:
         told.append(f", {differ} would change", "yellow")
     if bad:
         told.append(f", {bad} not well", "red")
+    if run.schedule:
+        told.append(f", by schedule {printable(run.schedule)}")
     yield _indented(told)
 
 

@@ -6,10 +6,10 @@ import fnmatch
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from serialfix.azure.discovery import Found, FoundVm, Scope, find_ids, find_vms
 from serialfix.errors import TargetError, UsageError
@@ -53,6 +53,22 @@ class Wish:
     everything: bool = False
     power: str | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`, also of what became of it in JSON."""
+        ids, tags = data["ids"], data["tags"]
+        return cls(
+            **{
+                **data,
+                "ids": None if ids is None else tuple(ids),
+                "tags": tuple((key, value) for key, value in tags),
+            }
+        )
+
     @property
     def name_prefix(self) -> str:
         """What every matching name begins with."""
@@ -86,6 +102,12 @@ class Wish:
         return ""
 
 
+def sha256_of(ids: Iterable[str]) -> str:
+    """The hash of a set of VMs."""
+    lines = (f"{each}\n" for each in sorted(each.lower() for each in ids))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class TargetSet:
     """Targets in the order of their ids, and what was skipped, with reasons."""
@@ -96,8 +118,7 @@ class TargetSet:
     @property
     def sha256(self) -> str:
         """What the set is known by: the hash of its ids, sorted, in lower case, one a line."""
-        ids = sorted(vm.id.lower() for vm in self.targets)
-        return hashlib.sha256("".join(f"{each}\n" for each in ids).encode()).hexdigest()
+        return sha256_of(vm.id for vm in self.targets)
 
     @property
     def reasons(self) -> Counter[Reason]:

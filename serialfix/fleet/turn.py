@@ -6,7 +6,9 @@ import asyncio
 import logging
 import random
 import re
+import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -15,14 +17,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
-from serialfix.errors import RecordError, SerialfixError, Touched
+from serialfix.errors import RecordError, SerialfixError, StepError, Touched, UsageError
 from serialfix.fleet import store
 from serialfix.fleet.credentials import GuestLogin
 from serialfix.fleet.database import Database
 from serialfix.fleet.decide import retry
 from serialfix.fleet.standing import FleetRun, Kind, Target, TargetState
-from serialfix.fleet.storage import DatabaseStorage, Fenced, kept, records, result_of
-from serialfix.fleet.writer import Writer, act_on
+from serialfix.fleet.storage import DatabaseStorage, Fenced, fenced, kept, records, result_of
+from serialfix.fleet.writer import DatabaseAway, Writer, act_on
 from serialfix.model import Outcome, RunResult
 from serialfix.playbook.load import LoadedPlaybook, parse_playbook
 from serialfix.record.journal import Record
@@ -43,9 +45,10 @@ T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 _RANDOM = random.SystemRandom()
 INTERRUPTED = (130, 143)
-_RECORD = {each.slug: each for each in (RecordError, Fenced)}
+_NOT_OVER = {each.slug: each for each in (DatabaseAway, Fenced)}
+"""With these errors of a run its turn is not over."""
 AGAIN = 5.0
-"""Seconds before a turn is gone on with whose database was away."""
+"""Seconds before a turn is gone on with that came to no end."""
 
 
 @dataclass(kw_only=True)
@@ -67,20 +70,25 @@ class Turns:
 
     async def remediate(self, fleet: str, number: int, attempt: int) -> None:
         """The whole turn. One that is drained stays for whoever takes it over: it never returns."""
+        ended = not self.draining and await self._kept_track_of(fleet, number, attempt)
+        if ended:
+            self.ended()
+        if not ended or self.draining:
+            await asyncio.Event().wait()  # the engine must not think that it has ended
+
+    async def _kept_track_of(self, fleet: str, number: int, attempt: int) -> bool:
+        """Whether it has ended. `leave` ends it without us; whoever ends us, ends it too."""
         turn = asyncio.ensure_future(self._turn(fleet, number, attempt))
         self.under_way.add(turn)
         try:
-            ended = await turn
+            await asyncio.wait([turn])
         except asyncio.CancelledError:
-            if not self.draining:
-                raise
-            ended = False
+            turn.cancel()
+            await asyncio.wait([turn])
+            raise
         finally:
             self.under_way.discard(turn)
-        if ended:
-            self.ended()
-        else:
-            await asyncio.Event().wait()  # the engine must not think that it has ended
+        return not turn.cancelled() and turn.result()
 
     async def wait(self, seconds: float) -> None:
         """Until all that are under way have ended, so long at most."""
@@ -96,42 +104,73 @@ class Turns:
 
     async def _turn(self, fleet: str, number: int, attempt: int) -> bool:
         """Whether the target has ended, or waits for another attempt."""
-        await self.writer.write(lambda c: store.started(c, fleet, number, self.worker))
+        me, taken = asyncio.current_task(), False
         while True:
             try:
-                return await self._attempt(fleet, number, attempt)
-            except Fenced:
+                if not taken:
+                    await self.writer.write(
+                        lambda c: store.started(c, fleet, number, attempt, self.worker)
+                    )
+                    taken = True
+                if await self._attempt(fleet, number, attempt):
+                    return True
+            except _Taken:
                 return False
-            except RecordError as error:  # nothing was done that is not in the journal
+            except (Fenced, DatabaseAway) as error:  # nothing was done that the journal has not
                 _LOG.warning("%s/%s waits: %s", fleet, number, error)
-                await asyncio.sleep(AGAIN)
+            if self.draining or (me and me.cancelling()):
+                return False
+            await asyncio.sleep(AGAIN)
 
     async def _attempt(self, fleet: str, number: int, attempt: int) -> bool:
+        """Whether it has ended; else it was interrupted."""
         run, target = await self._read(
             lambda c: (store.load(c, fleet), store.one(c, fleet, number))
         )
         if target.state is not TargetState.RUNNING or target.attempt != attempt:
             return True  # it ended, and the worker did so before the engine knew
+        if target.worker != self.worker:
+            raise _Taken
         ended = await self._read(lambda c: result_of(c, target.run_id or "", attempt))
-        if ended is None or ended["exit_code"] in INTERRUPTED:
-            ended = await self._remediate(run, target)
-        if ended["exit_code"] in INTERRUPTED:
-            return False  # drained: another worker goes on
-        await self._finish(run, target, ended)
-        return True
-
-    async def _remediate(self, run: FleetRun, target: Target) -> dict[str, Any]:
-        """Begin, or go on; the result as serialfix.run/1."""
+        if ended is not None and ended["exit_code"] not in INTERRUPTED:
+            return await self._finish(run, target, ended)
         past = await self._read(lambda c: records(c, target.run_id or ""))
+        former: list[Record] = []
+        if past and run.kind is Kind.CHECK:  # nothing to go on with: looked at from the start
+            former, past = past, []
+            target = await self._anew(target, run.id)
+        redactor = Redactor()
+        storage, wrong = None, None
         try:
-            login = GuestLogin.parse(
-                username=run.settings.username,
-                domain=run.settings.domain,
-                credential=run.settings.credential,
-            )
-            guest = await login.resolve(target, environ=self.environ)
+            storage = self._storage(run, target, past, redactor)
+            ended = await self._remediate(run, target, storage, former)
+        except (Fenced, DatabaseAway):
+            raise
         except SerialfixError as error:
-            return _not_begun(run, target, past, error)
+            wrong = error
+        except Exception as error:  # noqa: BLE001 - a bug of ours ends this VM's turn, and no other
+            told = redactor.redact("".join(traceback.format_exception(error)))
+            _LOG.error("%s/%s: %s", fleet, number, told)
+            wrong = bug(error)
+        known = past if storage is None else storage.journal.records
+        if wrong is not None:
+            ended = without_end(run, target, known, wrong)
+        assert ended is not None  # noqa: S101
+        if ended["exit_code"] in INTERRUPTED:
+            return False
+        return await self._finish(run, target, ended, known=len(known))
+
+    async def _remediate(
+        self, run: FleetRun, target: Target, storage: DatabaseStorage, former: Sequence[Record]
+    ) -> dict[str, Any]:
+        """Begin, or go on; the result as serialfix.run/1. `former`: of a check that was ended."""
+        login = GuestLogin.parse(
+            username=run.settings.username,
+            domain=run.settings.domain,
+            credential=run.settings.credential,
+        )
+        guest = await login.resolve(target, environ=self.environ)
+        storage.redactor.add(guest.password)
         options = RunOptions(
             guest=guest,
             environ=self.environ,
@@ -144,23 +183,15 @@ class Turns:
             refuse_foreign=not run.settings.take_over,
             arm_budget=self.budget,
             region=target.location,
+            former_attempts=former,
         )
-        if past and run.kind is Kind.CHECK:  # nothing to go on with: looked at from the start
-            options = replace(options, former_attempts=past)
-            target, past = await self._anew(target, run.id), []
-        observer = _Watcher(lambda phase: self._phase(run.id, target.number, phase))
-        storage = self._storage(run, target, past, Redactor([guest.password]))
-        try:
-            if past:
-                result = await go_on(storage, options, observer)
-            else:
-                playbook, undo_of = await self._playbook(run, target)
-                result = await begin(storage, playbook, options, observer, undo_of=undo_of)
-        except RecordError:
-            raise
-        except SerialfixError as error:
-            return _not_begun(run, target, past, error)
-        if result.error and (kind := _RECORD.get(result.error["slug"])):
+        observer = _Watcher(lambda phase: self._phase(run.id, target.number, target.attempt, phase))
+        if storage.journal.records:
+            result = await go_on(storage, options, observer)
+        else:
+            playbook, undo_of = await self._playbook(run, target)
+            result = await begin(storage, playbook, options, observer, undo_of=undo_of)
+        if result.error and (kind := _NOT_OVER.get(result.error["slug"])):
             raise kind(result.error["message"])
         return run_json(result)
 
@@ -201,13 +232,23 @@ class Turns:
             past=past,
         )
 
-    async def _finish(self, run: FleetRun, target: Target, ended: Mapping[str, Any]) -> None:
+    async def _finish(
+        self, run: FleetRun, target: Target, ended: Mapping[str, Any], *, known: int | None = None
+    ) -> bool:
+        """Tell how it ended. Raises Fenced when the journal has gone on without us."""
         now = datetime.now(UTC)
-        outcome, touched = Outcome(ended["outcome"]), ended["touched"]
+        outcome, touched, error = Outcome(ended["outcome"]), ended["touched"], ended["error"]
         again = retry(
-            run.policy, outcome, touched, attempt=target.attempt, now=now, jitter=_RANDOM.random()
+            run.policy,
+            outcome,
+            touched,
+            (error or {}).get("slug", ""),
+            attempt=target.attempt,
+            now=now,
+            jitter=_RANDOM.random(),
         )
-        await self.writer.write(
+        run_id = target.run_id or ""
+        told = await self.writer.write(
             lambda connection: store.finish(
                 connection,
                 run.id,
@@ -217,17 +258,26 @@ class Turns:
                 outcome=outcome,
                 exit_code=ended["exit_code"],
                 touched=touched,
-                error=ended["error"],
+                error=error,
                 result=ended,
                 not_before=again,
+                known=None if known is None else (run_id, known),
             )
         )
+        if not told:
+            raise fenced(run_id)
+        return True
 
-    def _phase(self, fleet: str, number: int, name: str) -> None:
+    def _phase(self, fleet: str, number: int, attempt: int, name: str) -> None:
         """For those who watch; nothing depends on it."""
-        task = asyncio.ensure_future(
-            self.writer.write(lambda connection: store.phase(connection, fleet, number, name))
-        )
+
+        async def tell() -> None:
+            with suppress(RecordError):
+                await self.writer.write(
+                    lambda connection: store.phase(connection, fleet, number, attempt, name)
+                )
+
+        task = asyncio.ensure_future(tell())
         self._told.add(task)
         task.add_done_callback(self._told.discard)
 
@@ -236,11 +286,27 @@ class Turns:
         return found
 
 
-def _not_begun(
+class _Taken(Exception):
+    """Another worker has this target now."""
+
+
+def bug(error: BaseException) -> SerialfixError:
+    """An exception that nobody foresaw: what it is and where; its words may hold a secret."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return SerialfixError(
+        f"a bug in serialfix: {type(error).__name__}{where}",
+        remedy="Please report it with what the log of the worker says.",
+    )
+
+
+def without_end(
     run: FleetRun, target: Target, past: Sequence[Record], error: SerialfixError
 ) -> dict[str, Any]:
-    """The result of an attempt that could not even begin: touched is what one before it touched."""
+    """The result of an attempt without an end of its own: touched is what its journal tells."""
     error.touched = touched = Touched(fold(past).touched)
+    if isinstance(error, UsageError) and touched is not Touched.NO:
+        error.exit_code = StepError.exit_code  # 2 promises that nothing was touched
     return run_json(
         RunResult(
             run_id=target.run_id or "",

@@ -135,7 +135,7 @@ def _hours(entry: str) -> Hours:
     start, end = _clock(found["start"]), _clock(found["end"])
     if start in (end, _DAY):
         raise _wrong(f"{entry!r} lasts no time; a whole day is 00:00-24:00")
-    return Hours(_days(found["days"]), start, end, _zone(found["zone"] or "UTC"))
+    return Hours(_days(found["days"]), start, end, time_zone(found["zone"] or "UTC"))
 
 
 def _clock(text: str) -> timedelta:
@@ -161,7 +161,8 @@ def _days(text: str | None) -> frozenset[int]:
     return frozenset(days)
 
 
-def _zone(name: str) -> tzinfo:
+def time_zone(name: str, *, option: str = _OPTION, example: str = _EXAMPLE) -> tzinfo:
+    """The time zone of that name. Raises UsageError, which names the option."""
     if name.upper() == "UTC":
         return UTC  # there also without a database
     import zoneinfo
@@ -172,12 +173,12 @@ def _zone(name: str) -> tzinfo:
         known = zoneinfo.available_timezones()
         if not known:
             raise UsageError(
-                f"{_OPTION}: this machine has no database of time zones",
+                f"{option}: this machine has no database of time zones",
                 remedy="Install the package tzdata (pip or the system's), or give hours in UTC.",
             ) from error
         meant = next((each for each in known if each.casefold() == name.casefold()), None)
         hint = f"; is {meant} meant?" if meant else ""
-        raise _wrong(f"{name} is no time zone{hint}") from error
+        raise UsageError(f"{option}: {name} is no time zone{hint}", remedy=example) from error
 
 
 def _wrong(what: str) -> UsageError:

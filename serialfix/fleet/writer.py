@@ -30,6 +30,7 @@ PAUSE = 0.25
 class DatabaseAway(RecordError):
     """The database did not come back. What was to be written may be there, or not."""
 
+    slug = "record.database_away"
     default_remedy = "Nothing is lost: when it is there again, a worker goes on where this stopped."
 
 

@@ -58,7 +58,7 @@ def outcome(
             return {Touched.NO: Outcome.UNREACHABLE, Touched.MAYBE: Outcome.UNKNOWN}.get(
                 touched, Outcome.FAILED
             )
-        case PreflightError() | GuestPasswordMissing():
+        case PreflightError() | GuestPasswordMissing() if touched is Touched.NO:
             return Outcome.REFUSED
         case UsageError() | Interrupted() if touched is Touched.NO:
             return Outcome.NOT_STARTED

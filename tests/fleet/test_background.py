@@ -1,50 +1,103 @@
+"""The worker in the background of a SQLite file, as a process: one, whoever starts it."""
+
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from serialfix.errors import FleetError
-from serialfix.fleet.background import TRIES, Background
-from serialfix.fleet.database import open_database
-from serialfix.fleet.presence import FilePresence, alive
+from serialfix.fleet import background as module
+from serialfix.fleet.background import LOG, Background
+from serialfix.fleet.database import Database, open_database
+from serialfix.fleet.presence import alive
+from tests.fleet.frozen import frozen
 from tests.support.postgres import until
 
 
-def test_a_worker_that_does_not_stay_is_told_with_its_last_words(tmp_path: Path) -> None:
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
     database = open_database(str(tmp_path / "fleet.db"))
-    no_python = {"PYTHONHOME": "/nonexistent"}
-    background = Background(database, tmp_path / "state", no_python)
-
-    def given_up() -> bool:
-        background.ensure()
-        return False
-
-    with pytest.raises(FleetError) as caught:
-        until(given_up, "the end of the patience")
-    said = background.log.read_text()
-    assert said.count("PYTHONHOME = ") == TRIES
-    assert said.strip().splitlines()[-1] in str(caught.value)
-    assert str(background.log) in caught.value.remedy
+    yield database
     database.close()
 
 
-def test_one_is_started_when_there_is_none_and_lives_on_without_us(tmp_path: Path) -> None:
-    database = open_database(str(tmp_path / "fleet.db"))
-    background = Background(database, tmp_path, os.environ)
-    held = FilePresence(database)
-    background.ensure()
-    assert not background.log.exists()  # somebody works already
-    held.close()
-    for _ in range(3):
-        background.ensure()
-    until(lambda: alive(database) == 1, "a worker")
-    process = background._process
-    assert process is not None
-    assert os.getsid(process.pid) == process.pid  # no terminal ends it
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
-    assert background.log.read_text().count("works on") == 1
+@pytest.fixture
+def started() -> Iterator[list[Background]]:
+    """Those whose processes are ended with the test."""
+    all_of_them: list[Background] = []
+    yield all_of_them
+    for each in all_of_them:
+        if each._process is not None:
+            with suppress(ProcessLookupError):
+                each._process.send_signal(signal.SIGKILL)
+            each._process.wait()
+
+
+def test_two_at_the_same_moment_have_one_worker(
+    database: Database, tmp_path: Path, started: list[Background]
+) -> None:
+    frozen(database)  # else it ends
+    here, there = (Background(database, tmp_path, os.environ) for _ in range(2))
+    started += [here, there]
+    assert (here.ensure(), there.ensure()) == (False, False)
+    first, second = here._process, there._process
+    assert first is not None
+    assert second is not None
+    until(lambda: (first.poll() is None) != (second.poll() is None), "the end of one of them")
+    for each in (here, there):
+        until(each.ensure, "a worker")
+        assert each.ensure()
+    assert alive(database) == 1
+    assert {first.poll(), second.poll()} == {None, 2}
+    text = (tmp_path / LOG).read_text()
+    assert "another process works on" in text
+    assert f"works on {database.url}" in text
+    started[:] = [each for each in started if each._process is not None]
+    survivor = first if first.poll() is None else second
+    survivor.kill()
+    survivor.wait()
+    assert not here.ensure()  # and it is started anew
+    until(here.ensure, "a worker")
+    assert alive(database) == 1
+
+
+def test_a_worker_that_cannot_start_is_told_with_what_it_said_last(
+    database: Database, tmp_path: Path, started: list[Background]
+) -> None:
+    environ = {**os.environ, "SERIALFIX_DRAIN": "long"}
+    here = Background(database, tmp_path, environ)
+    started.append(here)
+    with pytest.raises(FleetError, match=r"does not work: .*Invalid value for '--drain'") as told:
+        until(here.ensure, "a worker")
+    assert LOG in told.value.remedy
+
+
+def test_the_log_begins_anew_when_it_is_long(
+    database: Database,
+    tmp_path: Path,
+    started: list[Background],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LONG", 100)
+    (tmp_path / LOG).write_text("x" * 101)
+    here = Background(database, tmp_path, os.environ)
+    started.append(here)
+    until(here.ensure, "a worker")
+    assert (tmp_path / f"{LOG}.1").read_text() == "x" * 101
+    assert "x" not in (tmp_path / LOG).read_text().partition("worker")[0]
+    assert (tmp_path / LOG).stat().st_mode & 0o077 == 0
+
+
+def test_a_server_has_workers_of_its_own(postgres_url: str, tmp_path: Path) -> None:
+    database = open_database(postgres_url)
+    assert Background(database, tmp_path, os.environ).ensure()
+    assert not (tmp_path / LOG).exists()
     database.close()

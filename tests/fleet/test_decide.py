@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serialfix.errors import MachineMisuse
+from serialfix.errors import (
+    AzureRefused,
+    ConsoleError,
+    MachineMisuse,
+    SerialfixError,
+    TransportError,
+)
 from serialfix.fleet.budget import ErrorBudget, concurrency
 from serialfix.fleet.decide import (
     Decision,
@@ -35,6 +41,11 @@ from serialfix.model import Outcome
 NOW = datetime(2026, 11, 26, 21, 0, tzinfo=UTC)  # a Thursday
 WRONG = (Outcome.FAILED, Outcome.UNREACHABLE, Outcome.UNKNOWN)
 O = Outcome  # noqa: E741
+
+
+def every(kind: type[SerialfixError]) -> list[type[SerialfixError]]:
+    """The exception and all that derive from it."""
+    return [kind, *(each for sub in kind.__subclasses__() for each in every(sub))]
 
 
 def run_of(total: int, policy: Policy | None = None, **more: Any) -> FleetRun:
@@ -251,6 +262,7 @@ class Fleet:
             self.run.policy,
             outcome,
             "no",
+            "transport",
             attempt=vm.attempt,
             now=self.now,
             jitter=self.random.random(),
@@ -420,17 +432,48 @@ def test_only_what_was_never_touched_is_tried_again_and_later_each_time() -> Non
     policy = Policy(retries=3, retry_delay_s=60)
 
     def after(attempt: int, jitter: float = 0, outcome: Outcome = O.UNREACHABLE) -> float | None:
-        at = retry(policy, outcome, "no", attempt=attempt, now=NOW, jitter=jitter)
+        at = retry(policy, outcome, "no", "preflight", attempt=attempt, now=NOW, jitter=jitter)
         return None if at is None else (at - NOW).total_seconds()
 
     assert [after(attempt) for attempt in (1, 2, 3, 4)] == [60, 120, 240, None]
     assert after(2, 0.5) == 180
     assert {after(1, outcome=each) for each in Outcome if each is not O.UNREACHABLE} == {None}
     for touched in ("maybe", "yes"):
-        assert retry(policy, O.UNREACHABLE, touched, attempt=1, now=NOW, jitter=0) is None
+        assert retry(policy, O.UNREACHABLE, touched, "", attempt=1, now=NOW, jitter=0) is None
     longest = Policy(retries=10, retry_delay_s=86_400)
-    at = retry(longest, O.UNREACHABLE, "no", attempt=10, now=NOW, jitter=0)
+    at = retry(longest, O.UNREACHABLE, "no", "", attempt=10, now=NOW, jitter=0)
     assert at == NOW + timedelta(days=1)
+
+
+SLUGS = {each.slug for each in every(TransportError) + every(ConsoleError) + [AzureRefused]}
+
+
+@pytest.mark.parametrize("touched", ["no", "maybe", "yes"])
+@pytest.mark.parametrize("outcome", [O.FAILED, O.UNKNOWN])
+def test_what_lost_its_console_is_gone_on_with_and_a_step_or_restart_that_failed_is_not(
+    outcome: Outcome, touched: str
+) -> None:
+    def again(slug: str) -> bool:
+        at = retry(Policy(retries=1), outcome, touched, slug, attempt=1, now=NOW, jitter=0)
+        return at is not None
+
+    others = {each.slug for each in every(SerialfixError)} - SLUGS
+    assert {slug for slug in SLUGS if again(slug)} == SLUGS - {"console.login_rejected"}
+    assert {slug for slug in others if again(slug)} == set()
+
+
+def test_a_rejected_login_is_never_tried_again() -> None:
+    policy = Policy(retries=10)
+    slug = "console.login_rejected"
+    assert retry(policy, O.UNREACHABLE, "no", slug, attempt=1, now=NOW, jitter=0) is None
+
+
+def test_what_other_fleet_runs_work_on_is_waited_for_and_leaves_its_room_to_others() -> None:
+    taken = place("a", busy=2)
+    told = waits(asked(run_of(100), wave(1, 2), places=[taken]))
+    assert told.why == "wave 1: 2 VMs wait for other fleet runs that work on them"
+    both = asked(run_of(100), wave(1, 3), places=[taken, place("b", waiting=1)])
+    assert both == Start({("s", "b"): 1})
 
 
 @pytest.mark.parametrize(

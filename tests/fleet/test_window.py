@@ -188,7 +188,9 @@ def test_what_is_wrong_is_told_with_an_example(text: str, said: str) -> None:
 
 
 def test_a_machine_without_time_zones_knows_utc(tmp_path: Path) -> None:
-    kept = {name: sys.modules.pop(name) for name in list(sys.modules) if name == "tzdata"}
+    names = [name for name in sys.modules if name.partition(".")[0] == "tzdata"]
+    kept = {name: sys.modules.pop(name) for name in names}
+    sys.modules["tzdata"] = None  # type: ignore[assignment]  # installed or not, it is not found
     reset_tzpath([str(tmp_path)])
     ZoneInfo.clear_cache()
     try:
@@ -197,6 +199,7 @@ def test_a_machine_without_time_zones_knows_utc(tmp_path: Path) -> None:
             Window.parse("22:00-04:00 Europe/Berlin")
         assert "tzdata" in caught.value.remedy
     finally:
+        del sys.modules["tzdata"]
         sys.modules.update(kept)
         reset_tzpath()
         ZoneInfo.clear_cache()

@@ -37,6 +37,8 @@ PLAYBOOK = small({"value": "MaxIdleTime", "data": 0}, {"value": "Shadow", "data"
         (VmNotRunning("off"), Touched.NO, Outcome.REFUSED),
         (AzureRefused("409"), Touched.NO, Outcome.REFUSED),
         (GuestPasswordMissing("no secret"), Touched.NO, Outcome.REFUSED),
+        (GuestPasswordMissing("no secret"), Touched.MAYBE, Outcome.UNKNOWN),
+        (VmNotRunning("off"), Touched.YES, Outcome.FAILED),
         (AccessError("403"), Touched.NO, Outcome.FAILED),
         (UsageError("declined"), Touched.NO, Outcome.NOT_STARTED),
         (GatewayClosed("gone"), Touched.NO, Outcome.UNREACHABLE),
