@@ -53,7 +53,7 @@ class Watch:
         `work_to_do`: a check that found differences has an exit code of its own.
         """
         from serialfix.cli.signals import Interruption
-        from serialfix.fleet.result import exit_code
+        from serialfix.fleet.standing import State
 
         interruption = Interruption("")
         try:
@@ -71,14 +71,15 @@ class Watch:
                     stream.flush()
                 except BrokenPipeError:
                     drop(stream)
-            self._tell_detached(self._found.id)
-            return Interrupted.exit_code
+            ended = self._desk.standing(self._found.id)
+            if ended.run.state is not State.ENDED:
+                self._tell_detached(self._found.id)
+                return Interrupted.exit_code
         if detach:
             self._tell_detached(ended.run.id)
             _write_begun(ended, output)
             return 0
-        code = exit_code(ended.run, ended.outcomes) or 0
-        return o.WORK_TO_DO if not code and work_to_do and _differ(ended) else code
+        return _code(ended, work_to_do=work_to_do)
 
     async def _watch(self, output: WatchFormat, *, quiet: bool) -> Standing:
         import asyncio
@@ -129,10 +130,10 @@ class Watch:
         while True:
             standing = await asyncio.to_thread(self._look, fleet)
             view.update(standing)
-            if output is WatchFormat.JSONL and not is_read(sys.stdout):
-                raise BrokenPipeError
             if standing.run.state is State.ENDED:
                 return standing
+            if output is WatchFormat.JSONL and not is_read(sys.stdout):
+                raise BrokenPipeError
             await asyncio.sleep(LOOK)
 
     def _look(self, fleet: str) -> Standing:
@@ -152,10 +153,10 @@ class Watch:
 
         fleet = ended.run.id
         targets, results = self._desk.targets(fleet), self._desk.results(fleet)
-        view.close(fleet_json(ended, targets, results))
-        if output is WatchFormat.JSONL:
-            return
         with to_stdout():
+            view.close(fleet_json(ended, targets, results))
+            if output is WatchFormat.JSONL:
+                return
             if output is WatchFormat.TABLE:
                 shown = show_view(ended, targets, results=results)
                 tables.console(sys.stdout).print(shown, crop=False)
@@ -212,7 +213,10 @@ def is_read(stream: TextIO) -> bool:
     return not any(told & select.POLLERR for _, told in look.poll(0))
 
 
-def _differ(standing: Standing) -> bool:
+def _code(ended: Standing, *, work_to_do: bool) -> int:
+    from serialfix.fleet.result import exit_code
     from serialfix.model import Outcome
 
-    return bool(standing.outcomes[Outcome.WOULD_CHANGE])
+    code = exit_code(ended.run, ended.outcomes) or 0
+    differ = bool(ended.outcomes[Outcome.WOULD_CHANGE])
+    return o.WORK_TO_DO if work_to_do and differ and not code else code

@@ -331,6 +331,6 @@ def test_a_pipe_that_closes(server: Fleet) -> None:
     server.inside("resume", run)
     server.until_ended(run)
     assert [server.repaired(vm) for vm in vms] == [[], []]
-    for what in (f"fleet report {run}", f"fleet show {run} -o json", f"fleet watch {run}"):
+    for what in (f"fleet report {run}", f"fleet show {run} -o json", f"fleet watch {run} -o jsonl"):
         ended = server.piped(what, "true")
         assert (ended.code, "rror" in ended.err) == (0, False), ended.err
