@@ -10,6 +10,8 @@ adapter; above it only `SerialfixError` is seen.
     │   ├── PlaybookError                    file, line, column
     │   ├── UnsafeStep
     │   └── RecordError                      journal or recording cannot be written or read
+    │       ├── DatabaseAway                 for longer than a console can wait
+    │       └── Fenced                       another worker goes on with this run
     ├── TargetError                      3   not found or ambiguous
     ├── AccessError                      4   sign-in or permission refused
     │   └── GuestPasswordMissing             nothing gives the password of this guest
@@ -158,6 +160,19 @@ class RecordError(UsageError):
     """The journal or a recording cannot be written or read."""
 
     slug = "record"
+
+
+class DatabaseAway(RecordError):
+    """The database did not come back. What was to be written may be there, or not."""
+
+    slug = "record.database_away"
+    default_remedy = "Nothing is lost: when it is there again, a worker goes on where this stopped."
+
+
+class Fenced(RecordError):
+    """Another worker has taken over this run: nothing more may be done here."""
+
+    slug = "record.fenced"
 
 
 class TargetError(SerialfixError):

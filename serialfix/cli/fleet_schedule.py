@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -206,6 +205,8 @@ COMMANDS: dict[str, Callable[..., int]] = {
 
 def _wait(schedules: Schedules, at: datetime, name: str, background: Background) -> None:
     """Until it is known what the tick came to."""
+    import asyncio
+
     from serialfix.cli.signals import Interruption
     from serialfix.fleet.schedule import CameTo
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from serialfix.errors import RecordError
+from serialfix.errors import Fenced, RecordError
 from serialfix.fleet.database import Database, document, journal
 from serialfix.fleet.writer import Writer
 from serialfix.model import RunResult
@@ -25,12 +25,6 @@ from serialfix.secrets import Redactor
 
 EVIDENCE = "evidence.zip"
 RESULT = "result.{attempt}.json"
-
-
-class Fenced(RecordError):
-    """Another worker has taken over this run: nothing more may be done here."""
-
-    slug = "record.fenced"
 
 
 class DatabaseJournal(MemoryJournal):

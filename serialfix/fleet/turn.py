@@ -17,14 +17,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
-from serialfix.errors import RecordError, SerialfixError, StepError, Touched, UsageError
+from serialfix.errors import (
+    DatabaseAway,
+    Fenced,
+    RecordError,
+    SerialfixError,
+    StepError,
+    Touched,
+    UsageError,
+)
 from serialfix.fleet import store
 from serialfix.fleet.credentials import GuestLogin
 from serialfix.fleet.database import Database
 from serialfix.fleet.decide import retry
 from serialfix.fleet.standing import FleetRun, Kind, Target, TargetState
-from serialfix.fleet.storage import DatabaseStorage, Fenced, fenced, kept, records, result_of
-from serialfix.fleet.writer import DatabaseAway, Writer, act_on
+from serialfix.fleet.storage import DatabaseStorage, fenced, kept, records, result_of
+from serialfix.fleet.writer import Writer, act_on
 from serialfix.model import Outcome, RunResult
 from serialfix.playbook.load import LoadedPlaybook, parse_playbook
 from serialfix.record.journal import Record
@@ -132,7 +140,7 @@ class Turns:
         if target.worker != self.worker:
             raise _Taken
         ended = await self._read(lambda c: result_of(c, target.run_id or "", attempt))
-        if ended is not None and ended["exit_code"] not in INTERRUPTED:
+        if ended is not None and not _goes_on(ended):
             return await self._finish(run, target, ended)
         past = await self._read(lambda c: records(c, target.run_id or ""))
         former: list[Record] = []
@@ -156,7 +164,7 @@ class Turns:
         if wrong is not None:
             ended = without_end(run, target, known, wrong)
         assert ended is not None  # noqa: S101
-        if ended["exit_code"] in INTERRUPTED:
+        if _goes_on(ended):
             return False
         return await self._finish(run, target, ended, known=len(known))
 
@@ -321,6 +329,12 @@ def without_end(
             error=error.facts(),
         )
     )
+
+
+def _goes_on(ended: Mapping[str, Any]) -> bool:
+    """Whether such an end is none: a process ended with it, and the run goes on."""
+    slug = ended["error"] and ended["error"]["slug"]
+    return ended["exit_code"] in INTERRUPTED or slug in _NOT_OVER
 
 
 def _file_name(name: str) -> str:

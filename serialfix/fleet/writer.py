@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
-from serialfix.errors import RecordError
+from serialfix.errors import DatabaseAway
 from serialfix.fleet.database import Database, is_away, unreachable
 
 
@@ -25,13 +25,6 @@ Act = Callable[[sa.Connection], Any]
 AWAY = 60.0
 """Seconds for which a database that is away is waited for; a console waits no longer."""
 PAUSE = 0.25
-
-
-class DatabaseAway(RecordError):
-    """The database did not come back. What was to be written may be there, or not."""
-
-    slug = "record.database_away"
-    default_remedy = "Nothing is lost: when it is there again, a worker goes on where this stopped."
 
 
 @dataclass(slots=True)

@@ -328,7 +328,8 @@ def test_a_read_only_folder(read_only: Path) -> None:
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    from serialfix.fleet.writer import DatabaseAway, patiently
+    from serialfix.errors import DatabaseAway
+    from serialfix.fleet.writer import patiently
 
     database = open_database(str(tmp_path / "fleet.db"))
 

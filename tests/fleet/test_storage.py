@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from serialfix.errors import PreflightError, RecordError
+from serialfix.errors import Fenced, PreflightError, RecordError
 from serialfix.fleet.database import Database, journal, open_database
-from serialfix.fleet.storage import EVIDENCE, DatabaseStorage, Fenced, kept, records, result_of
+from serialfix.fleet.storage import EVIDENCE, DatabaseStorage, kept, records, result_of
 from serialfix.fleet.writer import Act, Writer
 from serialfix.model import Outcome, RunResult
 from serialfix.record.evidence import write_evidence

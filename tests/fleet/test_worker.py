@@ -44,7 +44,7 @@ def test_a_worker_that_is_told_to_end_does_so_in_order_and_another_goes_on(fleet
     run = fleet.begin("--waves", "rest", "--max-errors", "100%", "--max-concurrency", "3")
     until(lambda: any(vm.active for vm in fleet.vms), "a VM at which somebody works", seconds=40)
     first.send_signal(signal.SIGTERM)
-    assert first.wait(40) == 0
+    assert first.wait(40) == 0, fleet.logs()
     assert not any(fleet.lab.call(lambda lab: [vm.active for vm in lab.vms]))
     standing = fleet.standing(run)
     assert (standing.run.state, standing.workers) == (State.RUNNING, 0)

@@ -14,9 +14,9 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
-from serialfix.errors import RecordError
+from serialfix.errors import DatabaseAway, RecordError
 from serialfix.fleet.database import Database, journal, open_database
-from serialfix.fleet.writer import Act, DatabaseAway, Writer, act_on, in_thread, patiently
+from serialfix.fleet.writer import Act, Writer, act_on, in_thread, patiently
 from tests.support.postgres import Postgres, until
 
 

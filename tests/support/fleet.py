@@ -17,6 +17,7 @@ import pexpect
 from serialfix.cli.main import end_of
 from serialfix.fleet.database import open_database
 from serialfix.fleet.desk import Desk
+from serialfix.fleet.presence import alive
 from serialfix.fleet.standing import Standing, State
 from serialfix.fleet.worker import LOST
 from serialfix.lab.build import make_vm
@@ -174,6 +175,9 @@ class Fleet:
         options = ("--playbook", str(self.playbook), "--detach", "-o", "json")
         yes = ("--yes",) if what == "run" else ()
         which = () if {"--name", "--ids", "-g"} & set(args) else ("--all",)
+        if self.services:  # else the command would start one of its own for a SQLite file
+            with self.desk() as desk:
+                until(lambda: alive(desk.database) > 0, "a worker")
         ended = self.inside(what, *options, *yes, *which, *args)
         assert ended.code == 0, ended.err
         return str(ended.result["run_id"])
