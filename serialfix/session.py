@@ -65,8 +65,8 @@ def new_nonce(source: random.Random | None = None) -> str:
     return first + "".join(chooser.sample(letters.replace(first, "") + digits, 4))
 
 
-async def _nothing() -> None:
-    """What is to be done before Enter is pressed, but for a restart."""
+async def _nothing(*_about: object) -> None:
+    """What is to be done before Enter is pressed, but for a restart or a new channel."""
 
 
 class Session:
@@ -101,6 +101,8 @@ class Session:
         """CMD channels that were there before."""
         self.refuse_foreign = False
         """Whether to leave, with ConsoleInUse, where somebody else's session is in view."""
+        self.launching: Callable[[list[str]], Awaitable[object]] = _nothing
+        """Is told which CMD channels there are, just before SAC is asked for ours."""
         self.entered = False
         """Whether Enter was pressed on the line that `run` was last given."""
         self.shells = 0
@@ -109,7 +111,7 @@ class Session:
         """Whether the password was entered: a second logon is never tried by itself then."""
         self._stray = False
         """Whether `cmd` was entered and the connection lost before the channel's name was seen."""
-        self._arrival = Arrival()
+        self.arrival = Arrival()
         self._before_enter: Callable[[], Awaitable[object]] = _nothing
         self._frames = (f"{nonce}.{n}" for n in count(1) if not _has_pair(str(n)))
         self._pending: asyncio.Task[bytes] | None = None
@@ -246,7 +248,7 @@ class Session:
         except SerialfixError as error:
             if self.channel is not None:
                 return f"channel {self.channel} was left behind: {error}"
-            return f"{self._arrival.theirs}, which was in view, is not any more: {error}"
+            return f"{self.arrival.theirs}, which was in view, is not any more: {error}"
         finally:
             self._inside = False
         return stray
@@ -255,9 +257,9 @@ class Session:
         if self.channel is not None:
             await self._close_channel(start)
             self.channel, start = None, sac.State.HOME
-        if (theirs := self._arrival.theirs) is not None:
+        if (theirs := self.arrival.theirs) is not None:
             await self._play(sac.SacMachine(GIVE_BACK, self.patience, own=theirs, start=start))
-            self._arrival.theirs = None
+            self.arrival.theirs = None
 
     async def _close_channel(self, start: sac.State) -> None:
         if not await self._exit():
@@ -310,7 +312,7 @@ class Session:
         **more: Any,
     ) -> sac.SacMachine:
         if self.refuse_foreign and start is sac.State.ARRIVE:
-            return ConsiderateMachine(table, self.patience, self._arrival, **more)
+            return ConsiderateMachine(table, self.patience, self.arrival, **more)
         return sac.SacMachine(table, self.patience, start=start, **more)
 
     async def _open(self, start: sac.State) -> None:
@@ -356,6 +358,8 @@ class Session:
                 )
                 self.console.look_afresh()
                 try:
+                    if isinstance(machine, sac.SacMachine) and machine.state is sac.State.LAUNCH:
+                        await self.launching([channel.name for channel in machine.others])
                     await self._before_enter()
                 except SerialfixError:  # the word must not wait for somebody else's Enter
                     with suppress(SerialfixError):

@@ -18,6 +18,8 @@ from serialfix.errors import AzureRefused
 
 HEADROOM = 0.2
 """What is left to other users of a subscription, and to what arrives late or bunched."""
+_YIELD = 4
+"""Tokens below zero, at most: who lets others go first still goes, at a fifth of the rate."""
 _TOKEN = 1 - 1e-6  # a clock's rounding makes no difference
 
 
@@ -64,7 +66,7 @@ class Bucket:
         """Azure says how many calls it has left for all of us."""
         self._refill(now)
         others = self._headroom * self._limit.size
-        self.level = min(self.level, max(left + 1 - others, -others) * self._share)
+        self.level = min(self.level, max((left + 1 - others) * self._share, -_YIELD))
 
     def close(self, until: float, now: float) -> None:
         """Azure refused a call until then; afterwards the bucket fills from nothing."""

@@ -142,7 +142,11 @@ class BoundedRetry(policies.AsyncRetryPolicy[Any, Any]):
         return settings | {"begun": asyncio.get_running_loop().time()}
 
     def get_retry_after(self, response: PipelineResponse[Any, Any]) -> float | None:
-        found: float | None = super().get_retry_after(response)
+        found: float | None
+        try:
+            found = super().get_retry_after(response)
+        except ValueError:  # neither a number nor a date
+            found = None
         answer = response.http_response
         if found is None and answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             return quota_reset(answer.headers)  # Resource Graph's own header

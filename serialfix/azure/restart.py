@@ -98,7 +98,7 @@ async def begin_restart(azure: Azure, ref: VmRef) -> RestartOperation:
         kind = RestartRefused if refused else RestartError
         failed = kind(str(error), remedy=f"{error.remedy} {_LOOK}")
         if isinstance(failed, RestartRefused) and status == HTTPStatus.TOO_MANY_REQUESTS:
-            failed.again_after = _retry_after(error.__cause__, azure.patience.backoff_max)
+            failed.again_after = _retry_after(error.__cause__, azure.patience.retry_after_max)
         raise failed from error
 
 

@@ -41,12 +41,17 @@ _CMD = re.compile(r"Cmd\d+", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Arrival:
-    """What a session knows of the channel that was in view; a drop does not bring it back there."""
+    """What is known of the channel that was in view, over dropped connections and killed processes:
+    neither brings it back there.
+    """
 
     moved: bool = False
     """Whether ESC TAB 0 was pressed and its answer is not understood yet."""
     theirs: str | None = None
     """Somebody's channel, which has to come into view again."""
+    beside: Sequence[str] | None = None
+    """The CMD channels there were when a process before this one asked for its own, and ended
+    before it knew the name of that."""
 
 
 def in_view(
@@ -104,17 +109,21 @@ class ConsiderateMachine(SacMachine):
             former = in_view(brought, listed, presses=self.homes + 1)
             if self._doubtful:
                 former = None
+            cmds = [each.name for each in listed if each.active and _CMD.fullmatch(each.name)]
+            own = self.own or self._own_of(cmds) or ""
             self.somebodys = [
-                channel.name
-                for channel in listed
-                if channel.active
-                and _CMD.fullmatch(channel.name)
-                and channel.name.lower() != (self.own or "").lower()
-                and former in (None, channel.name)
+                name for name in cmds if name.lower() != own.lower() and former in (None, name)
             ]
             self.arrival.moved = False
             self.arrival.theirs = former if former in self.somebodys else None
         return self.somebodys
+
+    def _own_of(self, names: Sequence[str]) -> str | None:
+        """The first channel that came after a process before us asked for one: names climb (§3)."""
+        if self.arrival.beside is None:
+            return None
+        known = {name.lower() for name in self.arrival.beside}
+        return min((name for name in names if name.lower() not in known), default=None)
 
 
 def _listed(console: Console) -> bool:

@@ -6,7 +6,9 @@ and the work that follows from it are one transaction.
 
 from __future__ import annotations
 
+import re
 import sqlite3
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -17,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, TimeoutError
 
 from serialfix.errors import ConfigError, RecordError
 
@@ -27,6 +29,9 @@ VERSION = 1
 """Of our tables; a database of another version is refused."""
 SQLITE_LEAST = (3, 35)  # RETURNING, which tells what of an insert was there already
 REMEDY = "--database, or SERIALFIX_DATABASE, names another: postgresql://… or a file."
+ESCAPE = (
+    "Write what is special in a user or password as %XX: @ is %40, : is %3A, / is %2F, % is %25."
+)
 
 
 class _Moment(sa.types.TypeDecorator[datetime]):
@@ -41,6 +46,16 @@ class _Moment(sa.types.TypeDecorator[datetime]):
     def process_result_value(self, value: float | None, dialect: Any) -> datetime | None:
         return None if value is None else datetime.fromtimestamp(value, UTC)
 
+
+KEEP_ALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+"""A host that is gone is known within some ten seconds, at both ends (libpq's names)."""
+DURABLE = "-c synchronous_commit=on"
+"""Whatever the server's default: what was committed has to be there after a crash."""
+
+_SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_PASSING = ("08", "40", "53300", "55P03", "57P", "25006")
+"""How the SQLSTATEs of what passes begin: connection lost, transaction to be done again, too many
+connections, a lock, shut down or starting, a standby that is not yet the primary."""
 
 metadata = sa.MetaData(schema=SCHEMA)
 
@@ -124,12 +139,12 @@ worker = sa.Table(
     "worker",
     metadata,
     sa.Column("id", sa.String, primary_key=True),
-    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("owner", sa.BigInteger, nullable=False),
     sa.Column("started", _Moment, nullable=False),
     sa.Column("seen", _Moment, nullable=False),
     sa.Column("version", sa.String, nullable=False),
 )
-"""`epoch` grows when the worker starts, and when another takes over what it left."""
+"""`owner` is the token of the process whose name this is, 0 when it was left in order."""
 
 schedule = sa.Table(
     "schedule",
@@ -154,13 +169,15 @@ class Database:
         self.url = url
         self.is_sqlite = engine.dialect.name == "sqlite"
         self.threads = ThreadPoolExecutor(8, thread_name_prefix="serialfix-database")
+        self.closing = threading.Event()
 
     def insert(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
         """An insert that may meet what is there already (`on_conflict_do_nothing`)."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; who waits for a database that is away waits no longer."""
+        self.closing.set()
         self.threads.shutdown(wait=False)
         self.engine.dispose()
 
@@ -176,93 +193,111 @@ def open_database(where: str, *, pool: int = 10) -> Database:
     try:
         _make_tables(database)
     except DBAPIError as error:
-        engine.dispose()
+        database.close()
         raise unreachable(database, error) from None
     except BaseException:
-        engine.dispose()
+        database.close()
         raise
     return database
 
 
-def unreachable(database: Database, error: DBAPIError) -> RecordError:
-    """In our words; the driver's own may show the whole URL."""
-    why = str(error.orig).strip().splitlines()
-    return RecordError(
-        f"the database {database.url} cannot be used: {why[0] if why else type(error).__name__}",
-        remedy=REMEDY,
-    )
+def unreachable(database: Database, error: DBAPIError | TimeoutError) -> RecordError:
+    """In our words: what SQLAlchemy says has the statement and what was in it."""
+    said = str(error.orig if isinstance(error, DBAPIError) else error).splitlines()
+    # one host name of several addresses: the first line says only that there were several
+    told = [line.strip(" \t-") for line in said if not line.startswith("Multiple connection")]
+    why = next(filter(None, told), type(error).__name__)
+    return RecordError(f"the database {database.url} cannot be used: {why}", remedy=REMEDY)
 
 
-def is_away(error: DBAPIError) -> bool:
+def is_away(error: DBAPIError | TimeoutError) -> bool:
     """Whether it may be there again in a moment."""
-    return error.connection_invalidated or isinstance(error, OperationalError)
+    if isinstance(error, TimeoutError) or error.connection_invalidated:
+        return True
+    if isinstance(error.orig, sqlite3.Error):
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_BUSY
+    code = getattr(error.orig, "sqlstate", None)
+    # without a code the connection was not made, or has broken
+    return code.startswith(_PASSING) if code else isinstance(error, OperationalError)
 
 
 def _engine(where: str, pool: int) -> sa.Engine:
+    if re.match(r"\s*(host(addr)?|port|dbname|user|password|service)\s*=", where):
+        raise ConfigError(
+            "--database is no URL that can be read",
+            remedy="Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE.",
+        )
     if "://" not in where:
-        return _sqlite(Path(where).expanduser())
+        return _sqlite(where, pool)
     try:
         url = make_url(where)
-    except ArgumentError:
-        raise ConfigError("--database is no URL that can be read", remedy=REMEDY) from None
+    except (ArgumentError, ValueError):  # both show the URL, or a piece of it
+        raise ConfigError("--database is no URL that can be read", remedy=ESCAPE) from None
     match url.get_backend_name():
-        case "postgresql":
+        case "postgresql" | "postgres":
             return _postgresql(url, pool)
-        case "sqlite" if url.database:
-            return _sqlite(Path(url.database))
+        case "sqlite":
+            return _sqlite(url.database or "", pool)
         case other:
-            raise ConfigError(f"--database: {other} is neither postgresql nor sqlite")
+            raise ConfigError(
+                f"--database: {other} is neither postgresql nor sqlite", remedy=REMEDY
+            )
 
 
 def _postgresql(url: sa.URL, pool: int) -> sa.Engine:
+    if "@" in (url.host or ""):
+        raise ConfigError("--database: there is an @ too many in the URL", remedy=ESCAPE)
+    ours = {"connect_timeout": 10, "application_name": "serialfix", **KEEP_ALIVE}
+    theirs = url.query.get("options", "")
     return sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=pool,
         max_overflow=pool,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={
-            "connect_timeout": 10,
-            "application_name": "serialfix",
-            **KEEP_ALIVE,
+            **{name: value for name, value in ours.items() if name not in url.query},
+            "options": f"{DURABLE} {theirs}".strip(),
         },
     )
 
 
-KEEP_ALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
-"""A host that is gone is known within some ten seconds, at both ends (libpq's names)."""
-
-
-def _sqlite(path: Path) -> sa.Engine:
+def _sqlite(where: str, pool: int) -> sa.Engine:
     if sqlite3.sqlite_version_info < SQLITE_LEAST:
         raise ConfigError(
             f"SQLite {sqlite3.sqlite_version} is too old: fleets need 3.35 or newer",
             remedy="Use a newer Python or PostgreSQL (--database postgresql://…).",
         )
+    if where in ("", ":memory:"):
+        raise ConfigError("--database names no file", remedy=REMEDY)
     try:
+        path = Path(where).expanduser().resolve()  # one file, one name: its worker's lock has it
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
-    except OSError as error:
-        raise RecordError(
-            f"the database {path} cannot be made: {error.strerror}", remedy=REMEDY
-        ) from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: nobody's home
+        why = getattr(error, "strerror", None) or error
+        raise RecordError(f"the database {where} cannot be made: {why}", remedy=REMEDY) from None
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)),
+        pool_size=pool,
+        max_overflow=pool,
+        hide_parameters=True,
         execution_options={"schema_translate_map": {SCHEMA: None}},
     )
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _: object) -> None:
-        # writers one after the other from their first statement on, as the engine wants it
-        connection.isolation_level = "IMMEDIATE"
-        connection.execute("PRAGMA busy_timeout=30000")
-        connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")  # a journal must survive a power cut
-        # SQLite before 3.42 has not all forms of it that the engine uses (notes.md A.4)
-        if sqlite3.sqlite_version_info < (3, 42):
-            connection.create_function("unixepoch", -1, _unixepoch)
-
+    event.listen(engine, "connect", _prepare)
     return engine
+
+
+def _prepare(connection: sqlite3.Connection, _: object) -> None:
+    # writers one after the other from their first write on, as the engine wants it
+    connection.isolation_level = "IMMEDIATE"
+    connection.execute("PRAGMA busy_timeout=30000")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")  # a journal must survive a power cut
+    # SQLite before 3.42 has not all forms of it that the engine uses (notes.md A.4)
+    if sqlite3.sqlite_version_info < (3, 42):
+        connection.create_function("unixepoch", -1, _unixepoch)
 
 
 def _unixepoch(*args: str) -> float | int:
@@ -272,28 +307,30 @@ def _unixepoch(*args: str) -> float | int:
 
 def _make_tables(database: Database) -> None:
     with database.engine.begin() as connection:
+        # several workers may come first at once
         if database.is_sqlite:
             connection.execute(sa.text("BEGIN IMMEDIATE"))
-        else:  # several workers may come first at once
+        else:
             connection.execute(
                 sa.text("SELECT pg_advisory_xact_lock(hashtext('serialfix.tables'))")
             )
-            connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-        metadata.create_all(connection)
-        found = connection.execute(sa.select(version.c.number)).scalar()
-        if found is None:
+        schema = None if database.is_sqlite else SCHEMA
+        if not sa.inspect(connection).has_table(version.name, schema):
+            if schema:
+                connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+            metadata.create_all(connection)
             connection.execute(sa.insert(version).values(number=VERSION))
-        elif found != VERSION:
-            raise RecordError(
-                f"the database {database.url} is of version {found}, and this serialfix knows "
-                f"version {VERSION}",
-                remedy="Use the same version of serialfix everywhere, or another database.",
-            )
+        found = connection.execute(sa.select(version.c.number)).scalar()
+    if found != VERSION:
+        raise RecordError(
+            f"the database {database.url} is of version {found}, and this serialfix knows "
+            f"version {VERSION}",
+            remedy="Use the same version of serialfix everywhere, or another database.",
+        )
 
 
 def _shown(url: sa.URL) -> str:
-    return url.database or "" if url.get_backend_name() == "sqlite" else _without_password(url)
-
-
-def _without_password(url: sa.URL) -> str:
-    return url.set(drivername="postgresql", password=None, query={}).render_as_string()
+    if url.get_backend_name() == "sqlite":
+        return url.database or ""
+    shown = sa.URL.create("postgresql", url.username, None, url.host, url.port, url.database)
+    return shown.render_as_string()

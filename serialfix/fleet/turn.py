@@ -146,6 +146,7 @@ class Turns:
             region=target.location,
         )
         if past and run.kind is Kind.CHECK:  # nothing to go on with: looked at from the start
+            options = replace(options, former_attempts=past)
             target, past = await self._anew(target, run.id), []
         observer = _Watcher(lambda phase: self._phase(run.id, target.number, phase))
         storage = self._storage(run, target, past, Redactor([guest.password]))

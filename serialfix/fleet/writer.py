@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError
 
+from serialfix.errors import RecordError
 from serialfix.fleet.database import Database, is_away, unreachable
 
 
@@ -23,7 +24,13 @@ Act = Callable[[sa.Connection], Any]
 """Done within a transaction with others, and again from the start when the connection broke."""
 AWAY = 60.0
 """Seconds for which a database that is away is waited for; a console waits no longer."""
-PAUSE = 0.5
+PAUSE = 0.25
+
+
+class DatabaseAway(RecordError):
+    """The database did not come back. What was to be written may be there, or not."""
+
+    default_remedy = "Nothing is lost: when it is there again, a worker goes on where this stopped."
 
 
 @dataclass(slots=True)
@@ -45,7 +52,8 @@ class Writer:
         """What `act` returns, once it is durable.
 
         `act` must bear being done again: after a connection broke in a commit nobody knows whether
-        it was done. Raises RecordError when the database stays away, and what `act` raises.
+        it was done. Who is cancelled waits no longer, and its act is done all the same. Raises
+        DatabaseAway, RecordError, and what `act` raises.
         """
         done = asyncio.get_running_loop().create_future()
         self._waiting.append(_Write(act, done))
@@ -57,33 +65,34 @@ class Writer:
         while self._waiting:
             batch, self._waiting = self._waiting, []
             try:
-                results = await in_thread(self._database, self._commit, batch)
-            except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits for it
-                if len(batch) > 1:  # one of them spoils it for all: each by itself
-                    for each in batch:
-                        await self._alone(each)
-                else:
-                    _fail(batch[0], error)
-            else:
-                for each, result in zip(batch, results, strict=True):
-                    if not each.done.cancelled():
-                        each.done.set_result(result)
+                await self._commit(batch)
+            except asyncio.CancelledError:  # the loop ends
+                for each in (*batch, *self._waiting):
+                    each.done.cancel()
+                raise
 
-    async def _alone(self, write: _Write) -> None:
-        try:
-            (result,) = await in_thread(self._database, self._commit, [write])
-        except BaseException as error:  # noqa: BLE001 - as above
-            _fail(write, error)
-        else:
-            if not write.done.cancelled():
-                write.done.set_result(result)
-
-    def _commit(self, batch: list[_Write]) -> list[Any]:
+    async def _commit(self, batch: list[_Write]) -> None:
         def all_of_it(connection: sa.Connection) -> list[Any]:
             return [each.act(connection) for each in batch]
 
-        done: list[Any] = patiently(self._database, all_of_it, away=self._away)
-        return done
+        try:
+            results = await in_thread(
+                self._database, lambda: patiently(self._database, all_of_it, away=self._away)
+            )
+        except DatabaseAway as error:
+            for each in batch:
+                if not each.done.done():
+                    each.done.set_exception(DatabaseAway(str(error)))
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for it
+            if len(batch) > 1:  # one of them spoils it for all: each by itself
+                for each in batch:
+                    await self._commit([each])
+            elif not batch[0].done.done():
+                batch[0].done.set_exception(error)
+        else:
+            for each, result in zip(batch, results, strict=True):
+                if not each.done.done():
+                    each.done.set_result(result)
 
 
 async def act_on(database: Database, act: Act) -> Any:
@@ -99,19 +108,15 @@ async def in_thread(database: Database, function: Callable[..., T], *arguments: 
 def patiently(database: Database, act: Act, *, away: float = AWAY) -> Any:
     """Do something in a transaction; a database that is away is waited for, so many seconds.
 
-    Raises RecordError when it stays away.
+    Raises DatabaseAway when it stays away, RecordError when it refuses, and what `act` raises.
     """
     until = time.monotonic() + away
     while True:
         try:
             with database.engine.begin() as connection:
                 return act(connection)
-        except DBAPIError as error:
-            if not is_away(error) or time.monotonic() > until:
-                raise unreachable(database, error) from error
-        time.sleep(PAUSE)
-
-
-def _fail(write: _Write, error: BaseException) -> None:
-    if not write.done.cancelled():
-        write.done.set_exception(error)
+        except (DBAPIError, TimeoutError) as error:
+            if not is_away(error):
+                raise unreachable(database, error) from None
+            if time.monotonic() > until or database.closing.wait(PAUSE):
+                raise DatabaseAway(str(unreachable(database, error))) from None

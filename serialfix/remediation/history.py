@@ -44,6 +44,10 @@ class Standing:
     last_channel: str | None = None
     """The last one before the restart was asked for: channels that count anew prove it."""
     prompt: str = ""
+    beside: tuple[str, ...] | None = None
+    """The channels of others when one was asked for whose name the journal does not have."""
+    looking: bool = False
+    """Whether it may have moved the console on, without having learned whose session it was."""
     restart_requested: bool = False
     restart_token: str | None = None
     restart_operation: str | None = None
@@ -55,7 +59,7 @@ class Standing:
 
     def use(self, channel: str) -> None:
         """Our channel is this one now."""
-        self.channel = channel
+        self.channel, self.looking = channel, False
         if not self.restart_requested:
             self.last_channel = channel
 
@@ -84,7 +88,7 @@ def fold(records: Iterable[Record]) -> Standing:
                 now.undo_of = record.get("undo_of")
                 now.asked = record.get("asked", {})
             case "target":
-                now.vm_id = record["vm_id"]
+                now.vm_id, now.looking = record["vm_id"], True
             case "planned" if not now.planned:
                 now.planned = True
                 now.absent_keys = tuple(record["absent_keys"])
@@ -98,11 +102,14 @@ def fold(records: Iterable[Record]) -> Standing:
                     now.former.pop(record["step"], None)
             case "step_verified":
                 now.verified.add(record["step"])
+            case "channel_asked":
+                now.beside, now.looking = tuple(record["others"]), False
             case "channel_opened":
                 now.use(record["channel"])
-                now.prompt = record["prompt"]
+                now.prompt, now.beside = record["prompt"], None
             case "rejoined":
                 now.use(record["channel"])
+                now.prompt = record.get("prompt", now.prompt)
             case "left":
                 now.channel = None if record["clean"] else now.channel
             case "restart_requested":
@@ -115,8 +122,14 @@ def fold(records: Iterable[Record]) -> Standing:
             case "restart_done":
                 now.restart_done = True
             case "run_ended":
-                now.outcome = record["outcome"]
+                now.outcome, now.looking = record["outcome"], False
     return now
+
+
+def left_behind(records: Iterable[Record]) -> dict[str, Any]:
+    """What these runs, one after the other, may have left on the console: fields of a Standing."""
+    now = fold(records)
+    return {name: getattr(now, name) for name in ("channel", "prompt", "beside", "looking")}
 
 
 def state(kept: Any) -> Any:

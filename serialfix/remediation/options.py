@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serialfix.console.machine import Patience
+from serialfix.record.journal import Record
 from serialfix.remediation.guest import GuestPatience
 from serialfix.remediation.work import WorkPatience
 from serialfix.session import Credentials
@@ -41,6 +42,8 @@ class RunOptions:
     `console` opens the serial console of, restarted by `restart_command` or, with `restart_by`
     `sac`, by SAC. With `refuse_foreign` a VM in the middle of somebody else's session is refused;
     it is no option that a resumed run keeps, because who resumes by hand asks for the console.
+    `former_attempts` are the journals of runs before this one at the same VM, one after the other:
+    a channel that they had to leave behind is ours.
     One of many runs on a worker keeps within its `arm_budget`, as one in `region`.
     """
 
@@ -58,6 +61,7 @@ class RunOptions:
     snapshot: bool = False
     restart: bool = True
     refuse_foreign: bool = False
+    former_attempts: Sequence[Record] = ()
     state_dir: Path | None = None
     patience: RunPatience = field(default_factory=RunPatience)
     arm_budget: ArmBudget | None = None

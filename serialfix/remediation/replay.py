@@ -8,6 +8,7 @@ from typing import Any
 
 from serialfix.console.actions import CR
 from serialfix.console.machine import Patience
+from serialfix.console.others import Arrival
 from serialfix.errors import RecordError, ReplayMismatch, SerialfixError
 from serialfix.playbook.load import parse_playbook
 from serialfix.playbook.plan import Plan
@@ -81,6 +82,8 @@ async def _replay(path: Path, cast: Cast) -> ReplayResult:
 def _work(cast: Cast, about: Any, transport: ReplayTransport) -> Work:
     password = Secret("x" * _password_keys(cast), "guest_password")
     session = Session(transport, nonce=about["nonce"], patience=Patience(**about["patience"]))
+    if arrival := about.get("arrival"):
+        session.arrival = Arrival(**arrival)
     if about["reclaim"]:
         session.channel, session.prompt = about["reclaim"], about["reclaim_prompt"]
     return Work(
@@ -115,7 +118,7 @@ async def _perform(work: Work, purpose: Purpose, about: Any, *, declined: bool) 
 
     match purpose:
         case Purpose.CHECK:
-            await work.check()
+            await work.check(reclaim=bool(about["reclaim"]))
         case Purpose.APPLY:
             await work.apply(decide, reclaim=bool(about["reclaim"]))
         case Purpose.RESTART:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import serialfix
+from serialfix.console.others import Arrival
 from serialfix.errors import (
     Interrupted,
     MachineMisuse,
@@ -39,7 +40,7 @@ from serialfix.record.storage import PLAYBOOK, UNDO, RunStorage
 from serialfix.record.transcript import transcripts
 from serialfix.remediation import outcomes
 from serialfix.remediation.events import Observer
-from serialfix.remediation.history import RunSummary, Standing, fold, runs
+from serialfix.remediation.history import RunSummary, Standing, fold, left_behind, runs
 from serialfix.remediation.options import ASKED, CONSOLE, RunOptions, RunPatience
 from serialfix.remediation.place import Restarter, Surroundings, place_of
 from serialfix.remediation.restarting import Restart
@@ -180,7 +181,10 @@ class _Run:
         self._patience = options.patience
         self._undo_of = undo_of
         self._resumed = before is not None
-        self._before = before or Standing()
+        self._before = replace(
+            before or Standing(),
+            **left_behind([*options.former_attempts, *storage.journal.records]),
+        )
         self._storage = storage
         self._redactor = storage.redactor
         self._redactor.add(options.guest.password)
@@ -278,10 +282,11 @@ class _Run:
             return  # all was verified before the restart was asked for
         purpose = Purpose.CHECK if self._options.check else Purpose.APPLY
         work = self._work = self._session(purpose)
+        reclaim = self._left_open(purpose) is not None
         if self._options.check:
-            await work.check()
+            await work.check(reclaim=reclaim)
         else:
-            await work.apply(self._decide, reclaim=self._left_open(purpose) is not None)
+            await work.apply(self._decide, reclaim=reclaim)
 
     async def _decide(self, plan: Plan) -> bool:
         """Everything that must be settled before the first change."""
@@ -338,6 +343,7 @@ class _Run:
         number = len(recordings_in(self._storage.path)) + 1
         looking = purpose in (Purpose.CHECK, Purpose.APPLY)
         refuse_foreign = self._options.refuse_foreign and looking
+        arrival = Arrival(moved=self._before.looking, beside=self._before.beside)
         cast = CastWriter(
             self._storage.path / f"session-{number}-{purpose}.cast",
             header={
@@ -356,6 +362,7 @@ class _Run:
                 "restart_allowed": self._may_restart,
                 "restart_reported": self._restarter.reports,
                 "refuse_foreign": refuse_foreign,
+                "arrival": asdict(arrival),
                 "patience": asdict(self._patience.console),
                 "work_patience": asdict(self._patience.work),
                 "guest_patience": asdict(self._patience.guest),
@@ -372,6 +379,7 @@ class _Run:
             patience=self._patience.console,
             marker=cast.marker,
         )
+        session.arrival = arrival
         if (left := self._left_open(purpose)) is not None:
             session.channel, session.prompt = left, self._before.prompt
         work = Work(

@@ -116,6 +116,8 @@ class Work:
         self._earlier = earlier or {}
         # What was begun is brought to its end, beside whoever came since.
         session.refuse_foreign = refuse_foreign and not self._earlier
+        if session.refuse_foreign:
+            session.launching = self._launching
         self._facts = facts
         self._patience = patience or WorkPatience()
         self._guest = Guest(session, credentials, journal, observer, guest_patience)
@@ -123,10 +125,10 @@ class Work:
 
     # --- purposes -------------------------------------------------------------------------------
 
-    async def check(self) -> None:
-        """Attach, read, plan, leave."""
+    async def check(self, *, reclaim: bool = False) -> None:
+        """Attach, read, plan, leave. `reclaim` goes back to the channel of a former process."""
         async with self._session_end():
-            await self._attach()
+            await self._attach(reclaim=reclaim)
             await self._make_plan()
 
     async def apply(
@@ -134,8 +136,8 @@ class Work:
     ) -> None:
         """Attach, read, plan, change what `decide` agrees to, leave.
 
-        Where nothing will restart, the proof is made at once. `reclaim` goes back to the channel
-        of a former process. Raises UsageError when the plan is declined.
+        Where nothing will restart, the proof is made at once. `reclaim` as in `check`. Raises
+        UsageError when the plan is declined.
         """
         async with self._session_end():
             await self._attach(reclaim=reclaim)
@@ -265,7 +267,9 @@ class Work:
         """Into a shell of our own; a channel that an attempt before this one made is used."""
         if reclaim:
             same = await self.session.rejoin(self._credentials, sure=False)
-            await self._journal.append("rejoined", channel=self.session.channel, same=same)
+            await self._journal.append(
+                "rejoined", channel=self.session.channel, same=same, prompt=self.session.prompt
+            )
         elif self.session.channel is not None:
             await self.session.rejoin(self._credentials)
         else:
@@ -282,6 +286,10 @@ class Work:
             self._observer.phase("login", f"as {self._credentials.username}")
             self.session.marker("login")
             await self.session.login(self._credentials)
+
+    async def _launching(self, others: list[str]) -> None:
+        """Who is killed before the new channel's name is known leaves one that is ours."""
+        await self._journal.append("channel_asked", others=others)
 
     async def _make_plan(self) -> Plan:
         self._observer.phase("plan", "reading the present values")

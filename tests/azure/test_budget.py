@@ -67,7 +67,9 @@ def most_in_any_interval(times: list[float], *, size: float, rate: float) -> boo
 @settings(max_examples=60, deadline=None)
 @given(
     arrivals=st.lists(
-        st.tuples(st.floats(0, 8), st.sampled_from([READS, WRITES, UPDATE, READS + WRITES])),
+        st.tuples(
+            st.floats(0, 8) | st.just(8.0), st.sampled_from([READS, WRITES, UPDATE, READS + WRITES])
+        ),
         min_size=1,
         max_size=60,
     ),
@@ -121,6 +123,19 @@ def test_a_burst_goes_at_once_and_the_rest_at_the_rate_of_azure() -> None:
         await stage.all()
         assert stage.names == [str(number) for number in range(16)]
         assert stage.times == pytest.approx([0.0] * 10 + [0.5, 1, 1.5, 2, 2.5, 3], abs=0.01)
+
+    play(script())
+
+
+def test_a_bucket_that_nobody_uses_holds_no_more_for_that() -> None:
+    async def script() -> None:
+        stage = Stage()
+        stage.call("first")
+        await asyncio.sleep(1000)
+        for number in range(12):
+            stage.call(str(number))
+        await stage.all()
+        assert stage.times[1:] == pytest.approx([1000.0] * 10 + [1000.5, 1001], abs=0.01)
 
     play(script())
 

@@ -7,10 +7,11 @@ from typing import Any, cast
 from azure.core.credentials_async import AsyncTokenCredential
 
 from serialfix.azure import pipeline
+from serialfix.azure.budget import Allowance, ArmBudget
 from serialfix.azure.identity import AzurePatience
 
 
-def names(*, plain_http: bool = False) -> list[str]:
+def names(*, plain_http: bool = False, allowance: Allowance | None = None) -> list[str]:
     """The class names of the policies, outermost first."""
     built: list[Any] = pipeline.build(
         cast(AsyncTokenCredential, object()),
@@ -19,6 +20,7 @@ def names(*, plain_http: bool = False) -> list[str]:
         correlation="run-1",
         plain_http=plain_http,
         observer=lambda _text: None,
+        allowance=allowance,
     )
     return [type(policy).__name__ for policy in built]
 
@@ -39,3 +41,12 @@ def test_plain_http_has_a_policy_of_its_own() -> None:
     """Only where the endpoint is this machine; everywhere else the SDK's own refuses http."""
     assert "LoopbackAuthentication" in names(plain_http=True)
     assert "LoopbackAuthentication" not in names()
+
+
+def test_every_attempt_waits_for_its_turn() -> None:
+    """Below the retries; above the sign-in, whose token may not grow old in the queue."""
+    order = names(allowance=Allowance(ArmBudget(), "westeurope", longest=1))
+    turn = order.index("WithinBudget")
+    assert order.index("BoundedRetry") < turn
+    assert turn < order.index("AsyncARMChallengeAuthenticationPolicy")
+    assert names() == [name for name in order if name != "WithinBudget"]

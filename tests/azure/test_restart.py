@@ -7,7 +7,7 @@ import pytest
 
 from serialfix.azure.identity import Azure
 from serialfix.azure.restart import begin_restart, resume_restart
-from serialfix.errors import RestartError, RestartFailed, RestartRefused
+from serialfix.errors import AccessError, RestartError, RestartFailed, RestartRefused
 from serialfix.model import VmRef
 from tests.azure.arm_double import QUICK, SUB, Answer, Arm, error
 
@@ -183,6 +183,40 @@ async def test_the_post_is_sent_once_and_its_refusal_is_a_failed_restart(
     # after a no it may be asked for again; 5xx leaves open whether it began
     assert isinstance(caught.value, RestartRefused) is (status < 500)
     assert len(arm.calls("POST")) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "again"),
+    [
+        (429, {"Retry_After": "7"}, 7),
+        (429, {}, QUICK.retry_after_max),
+        (429, {"Retry_After": "soon"}, QUICK.retry_after_max),
+        (403, {"Retry_After": "7"}, None),
+    ],
+)
+async def test_a_no_for_now_says_when_to_ask_again(
+    azure: Azure, arm: Arm, status: int, headers: dict[str, str], again: float | None
+) -> None:
+    arm.on("POST", f"{REF.id}/restart", error(status, "Why", **headers))
+    with pytest.raises(RestartRefused) as caught:
+        await begin_restart(azure, REF)
+    assert caught.value.again_after == again
+
+
+async def test_a_question_that_fails_is_no_restart_that_failed(azure: Azure, arm: Arm) -> None:
+    """The last answer said that it goes on; then the sign-in refuses."""
+    accepts(arm, GOING)
+    operation = await begin_restart(azure, REF)
+
+    async def refused(*_: Any, **__: Any) -> Any:
+        raise AccessError("sign-in to Azure failed")
+
+    def going(_status: str) -> None:
+        azure._session._request = refused  # type: ignore[method-assign]
+
+    with pytest.raises(RestartError, match="sign-in to Azure failed") as caught:
+        await operation.wait(timeout=5, on_poll=going)
+    assert not isinstance(caught.value, RestartFailed)
 
 
 async def test_an_answer_that_got_lost(azure: Azure, arm: Arm) -> None:

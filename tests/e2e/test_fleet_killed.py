@@ -2,73 +2,105 @@
 
 from __future__ import annotations
 
+import os
 import random
-import signal
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from serialfix.lab.server import LabThread
 from tests.support.fleet import Fleet, make_fleet_lab
-from tests.support.postgres import Postgres, until
+from tests.support.postgres import Postgres
 
 
-pytestmark = pytest.mark.timeout(240)
-VMS = 200
-AT_ONCE = ("--waves", "rest", "--max-concurrency", "60", "--max-errors", "100%")
+pytestmark = pytest.mark.timeout(300)
+VMS = int(os.environ.get("FLEET_VMS", "200"))
+SEEDS = range(int(os.environ.get("FLEET_SEEDS", "1")))
+AT_ONCE = ("--waves", "1,rest", "--max-concurrency", "60", "--max-errors", "100%")
+BACK = 2.0
+"""Seconds until a killed worker is back, before anybody takes over."""
 
 
-@pytest.fixture
-def fleet(tmp_path: Path, postgres_url: str) -> Iterator[Fleet]:
-    with LabThread(lambda: make_fleet_lab(VMS)) as lab:
-        fleet = Fleet(lab, tmp_path, postgres_url)
+@contextmanager
+def fleet_of(number: int, home: Path, database: str) -> Iterator[Fleet]:
+    with LabThread(lambda: make_fleet_lab(number)) as lab:
+        fleet = Fleet(lab, home, database)
         try:
             yield fleet
         finally:
             fleet.close()
 
 
-def judged(fleet: Fleet, report: dict[str, object]) -> None:
+def judged(fleet: Fleet, report: dict[str, Any]) -> None:
     """Every VM has exactly one good end, by the lab's own account."""
     targets = report["targets"]
-    assert isinstance(targets, list)
     wrong = {vm.name: found for vm in fleet.vms if (found := fleet.repaired(vm))}
     told = [each for each in targets if each["outcome"] != "changed"]
     assert not wrong, f"{wrong}\n{told}\n{fleet.logs()[-3000:]}"
-    assert len({each["id"].lower() for each in targets}) == len(targets) == VMS
-    assert Counter(each["outcome"] for each in targets) == {"changed": VMS}
+    assert len({each["id"].lower() for each in targets}) == len(targets) == len(fleet.vms)
+    assert Counter(each["outcome"] for each in targets) == {"changed": len(fleet.vms)}
 
 
-def test_workers_are_killed_at_random_times(fleet: Fleet) -> None:
-    """One is back after a while and is killed again; another never comes back."""
-    dice = random.Random(5)
-    first, second = fleet.worker("one"), fleet.worker("two")
-    run = fleet.begin(*AT_ONCE)
-    fleet.until_some_ended(run, dice.randint(5, 25))
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    again = fleet.worker("one")
-    fleet.until_some_ended(run, dice.randint(60, 90))
-    second.send_signal(signal.SIGKILL)  # never back: its VMs are taken over
-    second.wait()
-    fleet.until_some_ended(run, dice.randint(100, 120))
-    again.send_signal(signal.SIGKILL)
-    again.wait()
-    fleet.worker("three")
-    judged(fleet, fleet.until_ended(run))
+def leader(url: str, run: str) -> str:
+    """The worker that leads the run, by the engine's own row."""
+    with psycopg.connect(url) as connection:
+        (executor,) = connection.execute(
+            "SELECT executor_id FROM dbos.workflow_status WHERE workflow_uuid = %s", (run,)
+        ).fetchall()[0]
+    return str(executor).rpartition("-")[0]
 
 
-def test_the_database_is_killed(fleet: Fleet, postgres_server: Postgres) -> None:
-    first, second = fleet.worker("one"), fleet.worker("two")
-    run = fleet.begin(*AT_ONCE)
-    for ended in (10, 80):
-        fleet.until_some_ended(run, ended)
-        postgres_server.kill()
-        postgres_server.start()
-    judged(fleet, fleet.until_ended(run))
-    assert (first.poll(), second.poll()) == (None, None)
-    for each in (first, second):
-        each.send_signal(signal.SIGTERM)
-    until(lambda: first.poll() == second.poll() == 0, "the end of both in order")
+@pytest.mark.parametrize("seed", SEEDS)
+def test_whatever_dies_every_vm_is_repaired_once(
+    tmp_path: Path, postgres_url: str, postgres_server: Postgres, seed: int
+) -> None:
+    """Who watches, a worker that comes back, the server, and for good the worker that leads."""
+    dice = random.Random(seed)
+    with fleet_of(VMS, tmp_path, postgres_url) as fleet:
+        for name in ("one", "two"):
+            fleet.worker(name)
+        watching = fleet.process(
+            "run", "--playbook", str(fleet.playbook), "--all", "--yes", *AT_ONCE
+        )
+        run = fleet.begun()
+
+        def comes_back() -> None:
+            other = next(name for name in fleet.services if name != leader(postgres_url, run))
+            fleet.kill(other)
+            time.sleep(BACK)
+            fleet.worker(other)
+
+        def the_server() -> None:
+            postgres_server.kill()
+            time.sleep(dice.random())
+            postgres_server.start()
+
+        def never_comes_back() -> None:
+            fleet.kill(leader(postgres_url, run))
+
+        what: list[Callable[[], None]] = [comes_back, the_server, watching.kill]
+        dice.shuffle(what)
+        parts = sorted(dice.uniform(0.02, 0.8) for _ in range(4))
+        for part, happens in zip(parts, [*what, never_comes_back], strict=True):
+            fleet.until_some_ended(run, 1 + int(part * VMS))
+            happens()
+        judged(fleet, fleet.until_ended(run, 200))
+        (left,) = fleet.services
+        fleet.terminate(left)
+
+
+def test_a_worker_of_its_own_is_killed_with_sqlite(tmp_path: Path) -> None:
+    with fleet_of(VMS // 8, tmp_path, str(tmp_path / "fleet.db")) as fleet:
+        fleet.worker("one")
+        run = fleet.begin(*AT_ONCE)
+        for part in (0.1, 0.6):
+            fleet.until_some_ended(run, 1 + int(part * len(fleet.vms)))
+            fleet.kill("one")
+            fleet.worker("one")
+        judged(fleet, fleet.until_ended(run))

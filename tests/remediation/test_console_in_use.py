@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,17 @@ import pytest
 from serialfix.errors import ConsoleInUse, SessionTakenOver
 from serialfix.lab.faults import Delays, Faults
 from serialfix.lab.profiles import Renderer
-from serialfix.model import Outcome
+from serialfix.model import Outcome, RunResult
+from serialfix.playbook.load import dump_playbook, parse_playbook
 from serialfix.playbook.plan import Plan
+from serialfix.record.journal import Journal
 from serialfix.remediation.history import fold
 from serialfix.remediation.outcomes import outcome
 from serialfix.remediation.replay import replay
+from serialfix.virtual_time import run_virtual
 from tests.support.rig import NONCE, RENDERERS, Outing, Rig, scene, small, wanted
 from tests.support.somebody import AWAY, HOME, PROGRAM, SHELL, WORKING, Theirs, somebody
+from tests.support.world import Killed, Mishap, World, kill
 
 
 both = pytest.mark.parametrize("renderer", RENDERERS)
@@ -314,3 +320,99 @@ def test_a_refusal_is_replayed(tmp_path: Path) -> None:
     outing, _ = come("conpty", *WORKING["at a prompt"], record=record)
     assert_refused(outing)
     assert replay(record).outcome == "preflight.console_in_use"
+
+
+# --- whole runs, killed anywhere while they attach ----------------------------------------------
+
+
+def killed_at_key(
+    folder: Path,
+    key: int,
+    *,
+    after: Sequence[str] = (),
+    again: bool = False,
+    restarts: bool = False,
+    **more: Any,
+) -> tuple[RunResult, World]:
+    """A run that is killed at its n-th key, and `resume`; with `again` a new run instead of it.
+    In between the guest `restarts`, and somebody types `after`.
+    """
+    more = {"refuse_foreign": True, "restart": False, **more}
+
+    async def play() -> tuple[RunResult, World]:
+        world = World(folder, mishaps=(Mishap("a kill", kill, "key", key),))
+        world.transcripts = False
+        await world.boot()
+        playbook = parse_playbook(dump_playbook(ONE))
+        with contextlib.suppress(Killed):
+            await world.run(playbook, **more)
+        world.mishaps = ()
+        if restarts:
+            world.guest.reset()
+        await asyncio.sleep(60.0)
+        await somebody(world.guest, after)
+        if not again:
+            return await world.resume(**more), world
+        former = Journal.read(world.journal)
+        return await world.run(playbook, former_attempts=former, **more), world
+
+    return run_virtual(play())
+
+
+KEYS = (1, 60, 95, 96, 105, 110, 111, 112, 113, 140, 160)
+"""While it looks, asks for its channel, is told its name, switches to it, and logs in."""
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["resumed", "tried again"])
+@pytest.mark.parametrize("key", KEYS)
+def test_a_run_that_was_killed_is_not_taken_for_somebody(
+    tmp_path: Path, key: int, again: bool
+) -> None:
+    result, world = killed_at_key(tmp_path, key, again=again)
+    assert (result.exit_code, result.outcome) == (0, "changed"), result.error
+    assert len(world.guest.channels) <= 1
+
+
+@pytest.mark.parametrize("key", [111, 200])
+def test_a_check_that_was_killed_is_made_again_in_its_channel(tmp_path: Path, key: int) -> None:
+    """A check is never resumed; the channel of a killed one shows an administrator's prompt."""
+    result, world = killed_at_key(tmp_path, key, again=True, check=True)
+    assert (result.exit_code, result.outcome) == (0, "would_change"), result.error
+    assert world.guest.channels == ["Cmd0001"] * (key == 111)
+
+
+def test_a_name_of_ours_that_somebody_has_since_a_restart_is_left_alone(tmp_path: Path) -> None:
+    result, world = killed_at_key(
+        tmp_path, 200, again=True, check=True, restarts=True, after=WORKING["at a prompt"][1]
+    )
+    assert (result.exit_code, result.outcome) == (0, "would_change"), result.error
+    assert world.guest.channels == ["Cmd0001"]
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["resumed", "tried again"])
+def test_somebody_who_came_since_it_was_killed_is_somebody(tmp_path: Path, again: bool) -> None:
+    result, world = killed_at_key(tmp_path, 111, after=THEIRS_AFTER_OURS, again=again)
+    assert result.error is not None
+    assert (result.exit_code, result.outcome, result.touched) == (5, "refused", "no")
+    assert "channel Cmd0002 was in view" in result.error["message"]
+    assert Theirs(world.guest, "Cmd0002").in_view
+
+
+def test_who_was_killed_while_it_looked_leaves_doubt(tmp_path: Path) -> None:
+    """It has moved the console on to SAC, with somebody in the middle of something before."""
+
+    async def play() -> RunResult:
+        world = World(tmp_path, mishaps=(Mishap("a kill", kill, "key", 50),))
+        world.transcripts = False
+        await world.boot()
+        await somebody(world.guest, WORKING["in the middle of a line"][1])
+        playbook = parse_playbook(dump_playbook(ONE))
+        with contextlib.suppress(Killed):
+            await world.run(playbook, refuse_foreign=True)
+        world.mishaps = ()
+        return await world.resume(refuse_foreign=True)
+
+    result = run_virtual(play())
+    assert result.error is not None
+    assert (result.outcome, result.error["slug"]) == ("refused", "preflight.console_in_use")
+    assert "could not be told" in result.error["message"]

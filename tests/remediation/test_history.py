@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from serialfix.record.journal import MemoryJournal, RunStore
-from serialfix.remediation.history import Standing, fold, runs
+from serialfix.remediation.history import Standing, fold, left_behind, runs
 from tests.support.journals import tell
 
 
@@ -113,3 +113,23 @@ def test_the_list_of_runs(tmp_path: Path) -> None:
         tell(folder.journal, "target", vm_id="console:nc -U /run/vm")
     assert runs(tmp_path)[0].vm == "nc -U /run/vm"
     assert runs(tmp_path / "none") == []
+
+
+def test_what_is_left_on_the_console_is_known_over_several_runs() -> None:
+    """A channel that is open, one whose name nobody learned, and a look that was not finished."""
+    opened = {"kind": "channel_opened", "channel": "Cmd0001", "prompt": "q7kzb>", "others": []}
+    asked = {"kind": "channel_asked", "others": ["Cmd0001"]}
+    target = {"kind": "target", "vm_id": "x"}
+    ended = {"kind": "run_ended", "outcome": "refused", "exit_code": 5}
+    rejoined = {"kind": "rejoined", "channel": "Cmd0002", "same": True, "prompt": "h4mxd>"}
+    nothing = {"channel": None, "prompt": "", "beside": None, "looking": False}
+    assert left_behind([]) == nothing
+    assert left_behind([target]) == {**nothing, "looking": True}
+    assert left_behind([target, ended]) == nothing
+    assert left_behind([target, asked]) == {**nothing, "beside": ("Cmd0001",)}
+    ours = {**nothing, "channel": "Cmd0001", "prompt": "q7kzb>"}
+    assert left_behind([target, asked, opened]) == ours
+    assert left_behind([target, asked, opened, target]) == {**ours, "looking": True}
+    again = left_behind([opened, target, rejoined, target, ended])
+    assert again == {**nothing, "channel": "Cmd0002", "prompt": "h4mxd>"}
+    assert left_behind([opened, {"kind": "left", "clean": True}])["channel"] is None

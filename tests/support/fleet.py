@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from serialfix.fleet.database import open_database
 from serialfix.fleet.desk import Desk
 from serialfix.fleet.standing import Standing, State
+from serialfix.fleet.worker import LOST
 from serialfix.lab.build import make_vm
 from serialfix.lab.faults import Delays
 from serialfix.lab.server import Lab, LabThread
@@ -24,7 +24,7 @@ from tests.e2e.conftest import COMMAND, IN_THREE, THREE, Ended, flat, rdp_reset_
 from tests.support.postgres import until
 
 
-TAKEOVER = 3.0
+TAKEOVER = 5.0
 
 
 class Fleet:
@@ -34,7 +34,9 @@ class Fleet:
         self.lab = lab
         self.home = home
         self.database = database
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.services: dict[str, subprocess.Popen[bytes]] = {}
+        """Workers by their hosts, started anew when they end because of the database."""
+        self.commands: list[subprocess.Popen[bytes]] = []
         self.playbook = home / "three.yaml"
         self.playbook.write_text(THREE)
         drop = ("AZURE_", "SERIALFIX_", "IDENTITY_")
@@ -70,6 +72,25 @@ class Fleet:
         )
         return Ended(done.returncode, done.stdout, done.stderr)
 
+    def process(self, *args: str) -> subprocess.Popen[bytes]:
+        """The installed command, started; it is ended with the fleet."""
+        with (self.home / f"command-{len(self.commands)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [COMMAND, "fleet", *args],
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self.commands.append(process)
+        return process
+
+    def begun(self) -> str:
+        """The id of the one fleet run, once there is one."""
+        with self.desk() as desk:
+            until(lambda: len(desk.standings()) == 1, "a fleet run")
+            return desk.standings()[0].run.id
+
     def begin(self, *args: str, what: str = "run") -> str:
         """Begin a fleet run on all VMs and do not watch it; its id."""
         options = ("--playbook", str(self.playbook), "--detach", "-o", "json")
@@ -81,13 +102,11 @@ class Fleet:
 
     def worker(self, host: str = "host") -> subprocess.Popen[bytes]:
         """Start a worker; it is ended with the fleet."""
-        log = (self.home / f"{host}-{len(self.workers)}.log").open("wb")
-        state = str(self.home / f"state-{host}")
-        with log:
-            process = subprocess.Popen(
+        with (self.home / f"{host}.log").open("ab") as log:
+            self.services[host] = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "tests.support.quick_worker"),
-                    *(self.database, host, state, str(TAKEOVER)),
+                    *(self.database, host, str(self.home / f"state-{host}"), str(TAKEOVER)),
                 ],
                 env=self.env,
                 cwd=Path(__file__).parents[2],
@@ -95,8 +114,25 @@ class Fleet:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        self.workers.append(process)
-        return process
+        return self.services[host]
+
+    def kill(self, host: str) -> None:
+        """SIGKILL; the worker is not started again."""
+        process = self.services.pop(host)
+        process.kill()
+        process.wait()
+
+    def terminate(self, host: str) -> None:
+        """SIGTERM, and wait for the end in order."""
+        process = self.services.pop(host)
+        process.terminate()
+        until(lambda: process.poll() == 0, f"the end of worker {host} in order")
+
+    def serve(self) -> None:
+        """What a service manager does."""
+        for host, process in list(self.services.items()):
+            if process.poll() == LOST:
+                self.worker(host)
 
     def logs(self) -> str:
         return "\n".join(
@@ -104,9 +140,8 @@ class Fleet:
         )
 
     def close(self) -> None:
-        for each in self.workers:
-            with suppress(ProcessLookupError):
-                each.send_signal(signal.SIGKILL)
+        for each in (*self.services.values(), *self.commands):
+            each.kill()
             each.wait()
 
     # --- looking ----------------------------------------------------------------------------------
@@ -126,10 +161,10 @@ class Fleet:
     def until_ended(self, fleet: str, seconds: float = 90) -> dict[str, Any]:
         """Wait for its end; the whole of it as JSON."""
         with self.desk() as desk:
-            until(
+            self._until(
                 lambda: desk.standing(fleet).run.state is State.ENDED,
                 f"the end of {fleet}",
-                seconds=seconds,
+                seconds,
             )
         shown = self.command("report", fleet, "-o", "json")
         found: dict[str, Any] = json.loads(shown.out)
@@ -138,11 +173,22 @@ class Fleet:
     def until_some_ended(self, fleet: str, number: int) -> None:
         """Wait until so many targets have ended."""
         with self.desk() as desk:
-            until(
+            self._until(
                 lambda: desk.standing(fleet).outcomes.total() >= number,
                 f"the end of {number} targets",
-                seconds=60,
+                60,
             )
+
+    def _until(self, happened: Callable[[], bool], what: str, seconds: float) -> None:
+        def served() -> bool:
+            self.serve()
+            return happened()
+
+        try:
+            until(served, what, seconds=seconds)
+        except TimeoutError as error:
+            alive = {host: process.poll() for host, process in self.services.items()}
+            raise TimeoutError(f"{error}; workers {alive}\n{self.logs()[-4000:]}") from None
 
     # --- the judge --------------------------------------------------------------------------------
 

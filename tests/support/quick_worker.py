@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import signal
 import sys
@@ -41,8 +42,17 @@ async def work(where: str, host: str, state_dir: str, *, takeover: float) -> int
         patience=PATIENCE,
     )
     worker = Worker(database, options, lambda text: print(text, flush=True))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, worker.stop)
+    loop.add_signal_handler(signal.SIGUSR1, _where)
     return await worker.work()
+
+
+def _where() -> None:
+    """For who wonders what it waits for."""
+    faulthandler.dump_traceback(all_threads=True)
+    for task in asyncio.all_tasks():
+        task.print_stack(file=sys.stderr)
 
 
 if __name__ == "__main__":
