@@ -65,7 +65,8 @@ class _Grid(pyte.Screen):
         if how in (2, 3):
             self.epoch += 1
             self.lowest = 0
-            self.buffer.clear()  # as pyte, which makes a blank of every cell: there are no colours
+            for y in range(ROWS):
+                self.buffer[y].clear()  # pyte makes a blank of every cell, which has a colour
             self.dirty.update(range(ROWS))
         else:
             super().erase_in_display(how, *args, **kwargs)
@@ -156,11 +157,13 @@ class _Stream(pyte.Stream):
     def _send_to_parser(self, data: str) -> bool | None:
         try:
             return super()._send_to_parser(data)
-        except (TypeError, UnboundLocalError):  # a code with numbers that pyte does not know
+        except (TypeError, UnboundLocalError, AssertionError):  # numbers that pyte does not know
             return True
 
 
-_CODE = re.compile(r"\x1b\[(?:[0-9]{0,4}[Cm]|[0-3]?J|[0-2]?K|[0-9]{0,4}(?:;[0-9]{0,4})?H|\?[0-9]{1,4}[hl])")
+_CODE = re.compile(
+    r"\x1b\[(?:[0-9]{0,4}[Cm]|[0-3]?J|[0-2]?K|[0-9]{0,4}(?:;[0-9]{0,4})?H|\?[0-9]{1,4}[hl])"
+)
 
 
 @lru_cache(maxsize=4096)
