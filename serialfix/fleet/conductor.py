@@ -26,6 +26,8 @@ from serialfix.model import Outcome
 
 LOOK = 0.5
 """Seconds between two looks at a run; a target that ends on this worker is noticed at once."""
+REST = 3
+"""So many times as long as a look takes, there is none: with 50,000 targets it takes a while."""
 LOST = 30.0
 """Seconds between two looks for targets that the engine has given up."""
 BUSY = "other fleet runs, which work on the VMs that are left"
@@ -48,13 +50,18 @@ class Conductor:
 
     async def conduct(self, fleet: str) -> None:
         """Until the run has ended."""
-        looked = asyncio.get_running_loop().time()
-        while not await self._act(fleet):
+        loop = asyncio.get_running_loop()
+        looked = loop.time()
+        while True:
             self._wake.clear()
+            began = loop.time()
+            if await self._act(fleet):
+                return
+            await asyncio.sleep(REST * (loop.time() - began))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LOOK)
-            if (now := asyncio.get_running_loop().time()) - looked > LOST:
-                looked = now
+            if loop.time() - looked > LOST:
+                looked = loop.time()
                 await in_thread(self._database, self._give_up, fleet)
 
     async def _act(self, fleet: str) -> bool:

@@ -106,7 +106,12 @@ target = sa.Table(
     sa.Column("undoes", sa.String),
 )
 """`result` is serialfix.run/1 of the last attempt; `undoes` the run whose way back it goes."""
-sa.Index("target_by_wave", target.c.fleet, target.c.wave, target.c.state)
+sa.Index("target_by_wave", target.c.fleet, target.c.wave, target.c.state, target.c.outcome)
+sa.Index(
+    "target_by_place",  # with all that a look at a run, and the choice of who is next, ask for
+    *(target.c.fleet, target.c.subscription_id, target.c.location),
+    *(target.c.state, target.c.wave, target.c.number, target.c.not_before),
+)
 sa.Index("target_by_end", target.c.fleet, target.c.ended)
 
 claim = sa.Table(

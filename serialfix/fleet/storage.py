@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import Sequence
@@ -47,26 +48,24 @@ class DatabaseJournal(MemoryJournal):
     ) -> None:
         super().__init__(redactor=redactor, records=past)
         self.token = secrets.token_hex(8)
-        self._database = database
         self._writer = writer
         self._run_id = run_id
+        made = database.insert(journal)
+        # ours may be there already: after a commit that nobody heard the end of
+        self._put = made.on_conflict_do_update(
+            index_elements=[journal.c.run_id, journal.c.seq],
+            set_={"writer": made.excluded.writer},
+            where=journal.c.writer == made.excluded.writer,
+        ).returning(journal.c.seq)
 
     async def _store(self, record: Record) -> None:
-        seq = record["seq"]
-        made = (
-            self._database.insert(journal)
-            .values(run_id=self._run_id, seq=seq, writer=self.token, record=json.dumps(record))
-            .on_conflict_do_nothing()
-        )
-        there = sa.select(journal.c.writer).where(
-            journal.c.run_id == self._run_id, journal.c.seq == seq
-        )
-
-        def append(connection: sa.Connection) -> bool:
-            connection.execute(made)  # a second time after a commit that nobody heard the end of
-            return bool(connection.execute(there).scalar_one() == self.token)
-
-        if not await self._writer.write(append):
+        row = {
+            "run_id": self._run_id,
+            "seq": record["seq"],
+            "writer": self.token,
+            "record": json.dumps(record),
+        }
+        if not await self._writer.write(lambda c: c.execute(self._put, row).first()):
             raise _fenced(self._run_id)
 
 
@@ -125,13 +124,17 @@ class DatabaseStorage:
 
     async def ended(self, result: RunResult, evidence: Path) -> None:
         """Keep the result and the packed evidence, before the journal says that the run ended."""
+        await self._keep(EVIDENCE, await asyncio.to_thread(self._packed, evidence))
+        name = RESULT.format(attempt=self._attempt)
+        await self._keep(name, json.dumps(run_json(result)).encode())
+
+    def _packed(self, evidence: Path) -> bytes:
         packed = self.path / EVIDENCE
         packed.unlink(missing_ok=True)
         pack(evidence, packed)
-        await self._keep(EVIDENCE, packed.read_bytes())
+        content = packed.read_bytes()
         packed.unlink()
-        name = RESULT.format(attempt=self._attempt)
-        await self._keep(name, json.dumps(run_json(result)).encode())
+        return content
 
     def lock_vm(self, vm_id: str) -> VmLock:
         """Claim the VM on this host too: single runs know nothing of the database."""

@@ -299,38 +299,54 @@ def admit(
             .order_by(target.c.wave, target.c.number)
             .limit(number)
         )
-        admitted += [
-            each
-            for each in map(_target, connection.execute(query).all())
-            if _claim(connection, insert, fleet, each)
-        ]
-    for each in admitted:
+        ready = list(map(_target, connection.execute(query)))
+        ours = _claim(connection, insert, fleet, ready)
+        admitted += [each for each in ready if each.number in ours]
+    if admitted:
         connection.execute(
-            sa.update(target)
-            .where(target.c.fleet == fleet, target.c.number == each.number)
-            .values(
-                state=TargetState.RUNNING,
-                attempt=each.attempt + 1,
-                run_id=each.run_id or f"{fleet}.{each.number}",
-                phase="",
-                started=now,
-                ended=None,
-                worker=None,
-                not_before=None,
-            )
+            _ADMIT,
+            [
+                {
+                    "of": fleet,
+                    "at": each.number,
+                    "now": now,
+                    "run": each.run_id or f"{fleet}.{each.number}",
+                }
+                for each in admitted
+            ],
         )
     return admitted
 
 
-def _claim(connection: sa.Connection, insert: Any, fleet: str, each: Target) -> bool:
-    """Whether the VM is ours now; a run at the same moment may have been quicker."""
-    made = (
-        insert(claim)
-        .values(vm_key=each.vm_id.lower(), fleet=fleet, number=each.number)
-        .on_conflict_do_nothing()
-        .returning(claim.c.vm_key)
+_ADMIT = (
+    sa.update(target)
+    .where(target.c.fleet == sa.bindparam("of"), target.c.number == sa.bindparam("at"))
+    .values(
+        state=TargetState.RUNNING,
+        attempt=target.c.attempt + 1,
+        run_id=sa.bindparam("run"),
+        phase="",
+        started=sa.bindparam("now"),
+        ended=None,
+        worker=None,
+        not_before=None,
     )
-    return connection.execute(made).first() is not None
+)
+
+
+def _claim(
+    connection: sa.Connection, insert: Any, fleet: str, wanted: Sequence[Target]
+) -> set[int]:
+    """Those whose VMs are ours now; a run at the same moment may have been quicker."""
+    if not wanted:
+        return set()
+    made = insert(claim).on_conflict_do_nothing().returning(claim.c.number)
+    # in one order: two runs that wait for each other's rows would never end
+    rows = [
+        {"vm_key": each.vm_id.lower(), "fleet": fleet, "number": each.number}
+        for each in sorted(wanted, key=lambda each: each.vm_id.lower())
+    ]
+    return set(connection.execute(made, rows).scalars())
 
 
 def started(connection: sa.Connection, fleet: str, number: int, worker: str) -> None:
@@ -354,15 +370,18 @@ def renamed(connection: sa.Connection, fleet: str, number: int, run_id: str) -> 
 
 def phase(connection: sa.Connection, fleet: str, number: int, name: str) -> None:
     """What is being done to it now."""
-    connection.execute(
-        sa.update(target)
-        .where(
-            target.c.fleet == fleet,
-            target.c.number == number,
-            target.c.state == TargetState.RUNNING,
-        )
-        .values(phase=name)
+    connection.execute(_PHASE, {"of": fleet, "at": number, "now": name})
+
+
+_PHASE = (  # made once: it is what is written most often, but for the journal
+    sa.update(target)
+    .where(
+        target.c.fleet == sa.bindparam("of"),
+        target.c.number == sa.bindparam("at"),
+        target.c.state == TargetState.RUNNING,
     )
+    .values(phase=sa.bindparam("now"))
+)
 
 
 def finish(
