@@ -202,12 +202,14 @@ def _variants(value: str) -> set[str]:
 
 def _open_tail(text: str, variant: str) -> int:
     """The first place in `text` from where its end is a true beginning of `variant`."""
-    at = text.find(variant[0], max(0, len(text) - len(variant) + 1))
+    head, first = variant[:3], max(0, len(text) - len(variant) + 1)
+    at = text.find(head, first)
     while at >= 0:
         if variant.startswith(text[at:]):
             return at
-        at = text.find(variant[0], at + 1)
-    return len(text)
+        at = text.find(head, at + 1)
+    shorter = range(max(first, len(text) - len(head) + 1), len(text))
+    return next((at for at in shorter if head.startswith(text[at:])), len(text))
 
 
 def _merge(found: list[_Span]) -> list[_Span]:

@@ -80,6 +80,7 @@ _DOMAIN = re.compile(r"\s*Domain\s*:\s*", re.IGNORECASE)
 _PASSWORD = re.compile(r"\s*Password:\s*", re.IGNORECASE)
 _USERNAME = re.compile(r"\s*Username:\s*", re.IGNORECASE)
 _SHELL = re.compile(r"[A-Z]:\\.*>", re.IGNORECASE)
+_CODE = re.compile(r"(-?\d+)\]")
 
 
 class LoginMachine(Machine[State, Sight]):
@@ -181,10 +182,11 @@ def _our_prompt(machine: LoginMachine | CommandMachine, console: Console) -> boo
 def _framed(machine: CommandMachine, console: Console) -> bool:
     if not console.screen.at_prompt(machine.prompt):
         return False
-    frame = re.compile(rf"\[{re.escape(machine.frame)} (-?\d+)\]")
+    before = f"[{machine.frame} "
     for y in range(console.screen.cursor[0], -1, -1):
-        if match := frame.fullmatch(console.screen.row(y)):
-            machine.exit_code = int(match[1])
+        row = console.screen.row(y)
+        if row.startswith(before) and (code := _CODE.fullmatch(row, len(before))):
+            machine.exit_code = int(code[1])
             # The echo of a later line proves all rows before it; a quiet frame only suggests it.
             asked = f"echo [{machine.frame} %eRrorlevel%]"
             machine.output = console.screen.output_of(machine.prompt, machine.line, until=asked)

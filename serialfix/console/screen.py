@@ -6,8 +6,10 @@ unchanged cells again, ConPTY shows a command twice, repaints bring old text bac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -37,6 +39,8 @@ class _Grid(pyte.Screen):
         self.scrolled = 0
         self.epoch = 0
         self.lowest = 0
+        self.moved = 0
+        """By how many rows all of them moved up; `dirty` is what was drawn, where it is now."""
         super().__init__(COLUMNS, ROWS)
 
     def reset(self) -> None:
@@ -44,15 +48,28 @@ class _Grid(pyte.Screen):
         super().reset()
 
     def index(self) -> None:
-        if self.cursor.y == (self.margins.bottom if self.margins else ROWS - 1):
-            self.scrolled += 1
-        super().index()
+        if self.cursor.y != (self.margins.bottom if self.margins else ROWS - 1):
+            self.cursor_down()
+            return
+        self.scrolled += 1
+        if self.margins:
+            super().index()
+            return
+        for y in range(ROWS - 1):
+            self.buffer[y] = self.buffer[y + 1]
+        self.buffer.pop(ROWS - 1, None)
+        self.moved += 1  # and not all of them dirty, as with pyte
+        self.dirty = {y - 1 for y in self.dirty if y} | {ROWS - 1}
 
     def erase_in_display(self, how: int = 0, *args: Any, **kwargs: Any) -> None:
         if how in (2, 3):
             self.epoch += 1
             self.lowest = 0
-        super().erase_in_display(how, *args, **kwargs)
+            for y in range(ROWS):
+                self.buffer[y].clear()  # pyte makes a blank of every cell, which has a colour
+            self.dirty.update(range(ROWS))
+        else:
+            super().erase_in_display(how, *args, **kwargs)
 
     def cursor_position(self, line: int | None = None, column: int | None = None) -> None:
         super().cursor_position(line, column)
@@ -79,9 +96,8 @@ class _Grid(pyte.Screen):
                 self.linefeed()
             row, x = self.buffer[self.cursor.y], self.cursor.x
             part, data = data[: COLUMNS - x], data[COLUMNS - x :]
-            for at, char in enumerate(part, start=x):
-                row[at] = _CELLS[char]
             self.cursor.x = x + len(part)
+            row.update(zip(range(x, self.cursor.x), map(_CELLS.__getitem__, part), strict=True))
             self.dirty.add(self.cursor.y)
 
     def _draw_slowly(self, data: str) -> None:
@@ -101,6 +117,61 @@ class _Grid(pyte.Screen):
 
     def resize(self, lines: int | None = None, columns: int | None = None) -> None:
         """Nothing on the wire may change the size."""
+
+
+class _Stream(pyte.Stream):
+    """As pyte, but the usual escape codes are read at once, and not letter by letter."""
+
+    def __init__(self, grid: _Grid) -> None:
+        super().__init__(grid)
+        self._grid = grid
+        self._controls: dict[str, Callable[[], None]] = {
+            "\r": grid.carriage_return,
+            "\n": grid.linefeed,
+            "\b": grid.backspace,
+        }
+
+    def feed(self, data: str) -> None:
+        """Draw, and do what the codes say."""
+        grid, controls, text_at = self._grid, self._controls, self._text_pattern.match
+        at, end, between = 0, len(data), self._taking_plain_text
+        while at < end:
+            if between:
+                if text := text_at(data, at):
+                    grid.draw(text[0])
+                    at = text.end()
+                    continue
+                if control := controls.get(data[at]):
+                    control()
+                    at += 1
+                    continue
+                if code := _CODE.match(data, at):
+                    does, numbers, private = _read(code[0])
+                    getattr(grid, does)(*numbers, **private)
+                    at = code.end()
+                    continue
+            between = self._send_to_parser(data[at])
+            at += 1
+        self._taking_plain_text = between
+
+    def _send_to_parser(self, data: str) -> bool | None:
+        try:
+            return super()._send_to_parser(data)
+        except (TypeError, UnboundLocalError, AssertionError):  # numbers that pyte does not know
+            return True
+
+
+_CODE = re.compile(
+    r"\x1b\[(?:[0-9]{0,4}[Cm]|[0-3]?J|[0-2]?K|[0-9]{0,4}(?:;[0-9]{0,4})?H|\?[0-9]{1,4}[hl])"
+)
+
+
+@lru_cache(maxsize=4096)
+def _read(code: str) -> tuple[str, tuple[int, ...], dict[str, bool]]:
+    """What pyte does for a code, and with which arguments."""
+    private = code[2] == "?"
+    numbers = tuple(int(number or 0) for number in code[3 if private else 2 : -1].split(";"))
+    return pyte.Stream.csi[code[-1]], numbers, {"private": True} if private else {}
 
 
 def _blank_halves(row: list[str]) -> None:
@@ -128,18 +199,25 @@ class Screen:
 
     def __init__(self) -> None:
         self._grid = _Grid()
-        self._stream = pyte.Stream(self._grid)
+        self._stream = _Stream(self._grid)
         self._rows: dict[int, list[str]] = {}
         self._texts: dict[int, str] = {}
+        self.changed: set[int] = set()
+        """Rows that were drawn on, where they are now; whoever looks at them takes them out."""
 
     def feed(self, text: str) -> None:
         """Draw decoded text, escape codes included."""
         self._stream.feed(text)
-        if self._grid.dirty:
-            for y in self._grid.dirty:
-                self._rows.pop(y, None)
-                self._texts.pop(y, None)
-            self._grid.dirty.clear()
+        if moved := self._grid.moved:
+            self._grid.moved = 0
+            self._rows = {y - moved: row for y, row in self._rows.items() if y >= moved}
+            self._texts = {y - moved: text for y, text in self._texts.items() if y >= moved}
+            self.changed = {y - moved for y in self.changed if y >= moved}
+        for y in self._grid.dirty:
+            self._rows.pop(y, None)
+            self._texts.pop(y, None)
+        self.changed |= self._grid.dirty
+        self._grid.dirty.clear()
 
     def blank_after_cursor(self) -> None:
         """Forget what stands behind the cursor; what is on the wire is not disturbed."""
@@ -154,19 +232,20 @@ class Screen:
     def cells(self, y: int) -> list[str]:
         """The 80 cells of a row; the second cell of a wide character is empty."""
         if (row := self._rows.get(y)) is None:
-            line = self._grid.buffer[y]
             row = self._rows[y] = [" "] * COLUMNS
-            for x, cell in line.items():  # only the cells that were ever written
+            for x, cell in self._grid.buffer[y].items():  # only the cells that were ever written
                 if x < COLUMNS:
                     row[x] = cell.data
-            if not all(map(str.isascii, row)) or "" in row:
+            text = "".join(row)
+            if len(text) != COLUMNS or not text.isascii():
                 _blank_halves(row)
         return row
 
     def row(self, y: int) -> str:
         """The text of a row without trailing blanks."""
         if (text := self._texts.get(y)) is None:
-            text = self._texts[y] = "".join(self.cells(y)).rstrip(" ")
+            drawn = self._grid.buffer.get(y)
+            text = self._texts[y] = "".join(self.cells(y)).rstrip(" ") if drawn else ""
         return text
 
     def rows(self) -> list[str]:

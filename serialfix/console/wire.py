@@ -60,6 +60,8 @@ _STRING_STARTS = "]P^_X"
 """After ESC: OSC, DCS, PM, APC, SOS; all end with BEL or ESC backslash."""
 _STRING_START = re.compile(rf"\x1b[{re.escape(_STRING_STARTS)}]")
 _STRING_LIMIT = 1024
+_TITLE = re.compile(r"(?<!\x1b)\x1b\][^\x07\x1b\r\n]{0,1000}\x07")
+"""A whole one, which nothing before it makes into something else."""
 _MEANT = "\a\b\t\n\r\x1b"
 _UNSEEN = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in _MEANT}
 """Controls that are not part of VT-UTF8: pyte acts on some, and drops what follows the others."""
@@ -82,9 +84,11 @@ class Wire:
         return self._split(text.translate(_UNSEEN))
 
     def _without_strings(self, text: str) -> str:
-        between = not self._escape and self._string is None
-        if between and not text.endswith("\x1b") and not _STRING_START.search(text):
-            return text  # as nearly always
+        if not self._escape and self._string is None:
+            rest, titles = _TITLE.subn("", text)
+            if not rest.endswith("\x1b") and not _STRING_START.search(rest):  # as nearly always
+                self.titles += titles
+                return rest
         kept: list[str] = []
         for char in text:
             if self._string is not None:

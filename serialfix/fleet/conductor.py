@@ -31,6 +31,8 @@ from serialfix.model import Outcome
 _LOG = logging.getLogger(__name__)
 LOOK = 0.5
 """Seconds between two looks at a run; a target that ends on this worker is noticed at once."""
+REST = 3
+"""So many times as long as a look takes, there is none: with 50,000 targets it takes a while."""
 LOST = 30.0
 """Seconds between two looks for targets that the engine has given up."""
 AGAIN = 5.0
@@ -62,7 +64,8 @@ class Conductor:
         loop = asyncio.get_running_loop()
         looked = loop.time()
         while True:
-            pause = LOOK
+            self._wake.clear()
+            began, pause = loop.time(), LOOK
             try:
                 if not self._resting and await self._act(fleet):
                     return
@@ -76,7 +79,7 @@ class Conductor:
                 _LOG.exception("%s cannot be gone on with", fleet)
                 pause = AGAIN
                 await self._tell(fleet, str(bug(error)))
-            self._wake.clear()
+            await asyncio.sleep(REST * (loop.time() - began))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause)
 

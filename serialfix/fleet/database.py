@@ -111,7 +111,12 @@ target = sa.Table(
 """`vm_key` is what the VM is claimed by. `outcome` and all that ended are the last attempt's, also
 while another is waited for; `result` is its serialfix.run/1. `undoes` is the run whose way back the
 target goes."""
-sa.Index("target_by_wave", target.c.fleet, target.c.wave, target.c.state)
+sa.Index("target_by_wave", target.c.fleet, target.c.wave, target.c.state, target.c.outcome)
+sa.Index(
+    "target_by_place",  # with all that a look at a run, and the choice of who is next, ask for
+    *(target.c.fleet, target.c.subscription_id, target.c.location),
+    *(target.c.state, target.c.wave, target.c.number, target.c.not_before),
+)
 sa.Index("target_by_end", target.c.fleet, target.c.ended)
 
 claim = sa.Table(

@@ -42,28 +42,27 @@ class DatabaseJournal(MemoryJournal):
     ) -> None:
         super().__init__(redactor=redactor, records=past)
         self.token = secrets.token_hex(8)
-        self._database = database
         self._writer = writer
         self._run_id = run_id
+        made = database.insert(journal)
+        # the same may be there already, after a commit that nobody heard the end of; not another
+        # one of our own: of that one nobody heard whether it was written
+        self._put = made.on_conflict_do_update(
+            index_elements=[journal.c.run_id, journal.c.seq],
+            set_={"writer": made.excluded.writer},
+            where=sa.and_(
+                journal.c.writer == made.excluded.writer, journal.c.record == made.excluded.record
+            ),
+        ).returning(journal.c.seq)
 
     async def _store(self, record: Record) -> None:
-        seq, text = record["seq"], json.dumps(record)
-        made = (
-            self._database.insert(journal)
-            .values(run_id=self._run_id, seq=seq, writer=self.token, record=text)
-            .on_conflict_do_nothing()
-        )
-        there = sa.select(journal.c.writer, journal.c.record).where(
-            journal.c.run_id == self._run_id, journal.c.seq == seq
-        )
-
-        def append(connection: sa.Connection) -> bool:
-            connection.execute(made)  # a second time after a commit that nobody heard the end of
-            found = connection.execute(there).one()
-            # another record of our own: one of which nobody heard whether it was written
-            return (found.writer, found.record) == (self.token, text)
-
-        if not await self._writer.write(append):
+        row = {
+            "run_id": self._run_id,
+            "seq": record["seq"],
+            "writer": self.token,
+            "record": json.dumps(record),
+        }
+        if not await self._writer.write(lambda c: c.execute(self._put, row).first()):
             raise fenced(self._run_id)
 
 

@@ -313,37 +313,54 @@ def admit(
             .limit(number)
         )
         found += map(_target, connection.execute(query))
-    # all in one order, else two fleet runs with the same VMs could wait for each other
-    in_order = sorted(found, key=lambda each: _key(each.vm_id))
-    admitted = [each for each in in_order if _claim(connection, insert, fleet, each)]
-    for each in admitted:
+    ours = _claim(connection, insert, fleet, found)
+    admitted = [each for each in found if each.number in ours]
+    if admitted:
         connection.execute(
-            sa.update(target)
-            .where(target.c.fleet == fleet, target.c.number == each.number)
-            .values(
-                state=TargetState.RUNNING,
-                attempt=each.attempt + 1,
-                run_id=each.run_id or f"{fleet}.{each.number}",
-                outcome=None,
-                phase="",
-                started=now,
-                ended=None,
-                worker=None,
-                not_before=None,
-            )
+            _ADMIT,
+            [
+                {
+                    "of": fleet,
+                    "at": each.number,
+                    "now": now,
+                    "run": each.run_id or f"{fleet}.{each.number}",
+                }
+                for each in admitted
+            ],
         )
     return admitted
 
 
-def _claim(connection: sa.Connection, insert: Any, fleet: str, each: Target) -> bool:
-    """Whether the VM is ours now; a run at the same moment may have been quicker."""
-    made = (
-        insert(claim)
-        .values(vm_key=_key(each.vm_id), fleet=fleet, number=each.number)
-        .on_conflict_do_nothing()
-        .returning(claim.c.vm_key)
+_ADMIT = (
+    sa.update(target)
+    .where(target.c.fleet == sa.bindparam("of"), target.c.number == sa.bindparam("at"))
+    .values(
+        state=TargetState.RUNNING,
+        attempt=target.c.attempt + 1,
+        run_id=sa.bindparam("run"),
+        outcome=None,
+        phase="",
+        started=sa.bindparam("now"),
+        ended=None,
+        worker=None,
+        not_before=None,
     )
-    return connection.execute(made).first() is not None
+)
+
+
+def _claim(
+    connection: sa.Connection, insert: Any, fleet: str, wanted: Sequence[Target]
+) -> set[int]:
+    """Those whose VMs are ours now; a run at the same moment may have been quicker."""
+    if not wanted:
+        return set()
+    made = insert(claim).on_conflict_do_nothing().returning(claim.c.number)
+    # in one order: two runs that wait for each other's rows would never end
+    rows = [
+        {"vm_key": _key(each.vm_id), "fleet": fleet, "number": each.number}
+        for each in sorted(wanted, key=lambda each: _key(each.vm_id))
+    ]
+    return set(connection.execute(made, rows).scalars())
 
 
 def started(connection: sa.Connection, fleet: str, number: int, attempt: int, worker: str) -> None:
@@ -365,9 +382,19 @@ def renamed(connection: sa.Connection, fleet: str, number: int, run_id: str) -> 
 
 def phase(connection: sa.Connection, fleet: str, number: int, attempt: int, name: str) -> None:
     """What is being done to it now."""
-    connection.execute(
-        sa.update(target).where(_under_way(fleet, number, attempt)).values(phase=name)
+    connection.execute(_PHASE, {"of": fleet, "at": number, "start": attempt, "now": name})
+
+
+_PHASE = (  # made once: it is what is written most often, but for the journal
+    sa.update(target)
+    .where(
+        target.c.fleet == sa.bindparam("of"),
+        target.c.number == sa.bindparam("at"),
+        target.c.attempt == sa.bindparam("start"),
+        target.c.state == TargetState.RUNNING,
     )
+    .values(phase=sa.bindparam("now"))
+)
 
 
 def finish(

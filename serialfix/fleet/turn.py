@@ -75,6 +75,7 @@ class Turns:
     under_way: set[asyncio.Future[bool]] = field(default_factory=set)
     draining: bool = False
     _told: set[asyncio.Future[Any]] = field(default_factory=set)
+    _playbooks: dict[str, LoadedPlaybook] = field(default_factory=dict)
 
     async def remediate(self, fleet: str, number: int, attempt: int) -> None:
         """The whole turn. One that is drained stays for whoever takes it over: it never returns."""
@@ -221,9 +222,11 @@ class Turns:
             return parse_playbook(
                 (content or b"").decode(), file=f"the way back of {undoes}"
             ), undoes
-        frozen = await self._read(lambda c: store.playbook_text(c, run.id))
-        playbook = parse_playbook(frozen, file=f"the playbook of {run.id}")
-        return replace(playbook, sha256=run.playbook_sha256), None
+        if run.id not in self._playbooks:
+            frozen = await self._read(lambda c: store.playbook_text(c, run.id))
+            playbook = parse_playbook(frozen, file=f"the playbook of {run.id}")
+            self._playbooks[run.id] = replace(playbook, sha256=run.playbook_sha256)
+        return self._playbooks[run.id], None
 
     def _storage(
         self, run: FleetRun, target: Target, past: list[Record], redactor: Redactor

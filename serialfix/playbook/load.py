@@ -39,6 +39,7 @@ _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]*")
 _NULL = ("", "~", "null", "Null", "NULL")
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, not on every platform
+_WRITER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 _MESSAGES = {
     "string_too_short": "must not be empty",
@@ -454,7 +455,9 @@ def _written(data: typing.Any) -> str:
     plain = json.loads(json.dumps(data))  # tuples are lists in YAML
 
     def dump(*, readable: bool) -> str:
-        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=readable, width=100)
+        return str(
+            yaml.dump(plain, Dumper=_WRITER, sort_keys=False, allow_unicode=readable, width=100)
+        )
 
     text = dump(readable=True)
     # PyYAML writes Unicode's other line breaks as they are, and they are folded when read back

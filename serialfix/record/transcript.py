@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from serialfix.console.screen import ROWS, Screen
+from serialfix.console.screen import Screen
 from serialfix.console.wire import Wire
 from serialfix.errors import RecordError
 from serialfix.printable import printable
@@ -96,13 +96,16 @@ class _Paper:
             self._keys = ""
 
     def _take_rows(self, *, all_of_them: bool) -> None:
-        mark, (cursor, _) = self._screen.mark(), self._screen.cursor
+        screen = self._screen
+        mark, (cursor, _) = screen.mark(), screen.cursor
         if mark.epoch != self._epoch:
             self._epoch, self._written = mark.epoch, {}
         top = mark.line - cursor
-        for y in range(ROWS):
-            text = self._screen.row(y)
-            if (y != cursor or all_of_them) and text != self._written.get(top + y, ""):
+        ready = sorted(screen.changed) if all_of_them else sorted(screen.changed - {cursor})
+        screen.changed.difference_update(ready)
+        for y in ready:
+            text = screen.row(y)
+            if text != self._written.get(top + y, ""):
                 self._written[top + y] = text
                 if text:
                     self._lines.append(f"{'':11} | {printable(text)}")

@@ -13,6 +13,7 @@ import random
 from contextlib import closing, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import serialfix
@@ -474,19 +475,9 @@ class _Run:
         """The result, its evidence and the journal's end. Never raises a SerialfixError."""
         self._observer.phase("report")
         result = redacted(self._result(error), self._redactor)
-        path = self._storage.path
-        paths = recordings_in(path)  # also those of a process before this one
         try:
-            evidence = write_evidence(
-                path / "evidence",
-                redactor=self._redactor,
-                result=result,
-                journal=self._journal.records,
-                transcript_text=transcripts(paths, redactor=self._redactor),
-                recordings=paths,
-                playbook_text=self._loaded.text,
-                undo_text=self._undo,
-            )
+            # in a thread: other runs of this process have consoles to mind
+            evidence = await asyncio.to_thread(self._evidence, result)
             result = replace(result, evidence=str(evidence))
             await self._storage.ended(result, evidence)
             await self._journal.append(
@@ -495,6 +486,20 @@ class _Run:
         except (SerialfixError, OSError) as failed:
             self._observer.warning(f"the evidence is incomplete: {failed}")
         return result
+
+    def _evidence(self, result: RunResult) -> Path:
+        path = self._storage.path
+        paths = recordings_in(path)  # also those of a process before this one
+        return write_evidence(
+            path / "evidence",
+            redactor=self._redactor,
+            result=result,
+            journal=self._journal.records,
+            transcript_text=transcripts(paths, redactor=self._redactor),
+            recordings=paths,
+            playbook_text=self._loaded.text,
+            undo_text=self._undo,
+        )
 
     def _result(self, error: SerialfixError | None) -> RunResult:
         now = fold(self._journal.records)

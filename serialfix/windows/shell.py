@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 from serialfix.console.typist import pairs
 from serialfix.errors import UnsafeStep
@@ -39,6 +40,7 @@ def alike(text: str) -> str:
     return spelled
 
 
+@lru_cache(maxsize=1024)  # the same keys and values again and again
 def quoted(text: str) -> str:
     r"""The text as one argument of a Windows program, typed at the prompt.
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import pyte
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serialfix.console.screen import COLUMNS, Screen, hides_a_blank, joined
+from serialfix.console.screen import COLUMNS, ROWS, Screen, hides_a_blank, joined
 
 
 def drawn(text: str) -> Screen:
@@ -185,3 +188,58 @@ def test_half_of_a_wide_character_is_a_blank(text: str, row: str) -> None:
     screen = Screen()
     screen.feed(text)
     assert screen.row(0) == row
+
+
+_CODES = st.one_of(
+    st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=90),
+    st.sampled_from(["\r\n", "\n" * 5, "\r", "\b", "\t", "\x1bM", "\x1b7", "\x1b8", "\x1bc"]),
+    st.builds("\x1b[{}{}".format, st.integers(0, 90), st.sampled_from("ABCDGLMPX@m")),
+    st.builds(
+        "\x1b[{};{}{}".format, st.integers(0, 30), st.integers(0, 99), st.sampled_from("Hfrm")
+    ),
+    st.sampled_from(
+        [
+            "\x1b[H",
+            "\x1b[;5H",
+            "\x1b[J",
+            "\x1b[1J",
+            "\x1b[2J",
+            "\x1b[K",
+            "\x1b[1K",
+            "\x1b[2K",
+            "\x1b[?25l",
+            "\x1b[?25h",
+        ]
+    ),
+    st.sampled_from(
+        ["\x1b[?6h", "\x1b[?6l", "\x1b[4h", "\x1b[4l", "\x1b[20h", "\x1b[20l", "\x1b[?1;25h"]
+    ),
+)
+
+
+@given(st.lists(_CODES, max_size=40), st.data())
+def test_the_picture_is_that_of_a_terminal(pieces: list[str], data: st.DataObject) -> None:
+    """However it arrives, whoever looked in between, with all short cuts: as pyte draws it."""
+    text = "".join(pieces)
+    screen, terminal = Screen(), pyte.Screen(COLUMNS, ROWS)
+    pyte.Stream(terminal).feed(text)
+    cuts = data.draw(st.lists(st.integers(0, len(text)), max_size=6).map(sorted))
+    seen: list[str] = [""] * ROWS
+    for start, end in pairwise([0, *cuts, len(text)]):
+        line = screen.mark().line - screen.cursor[0]
+        screen.feed(text[start:end])
+        moved = screen.mark().line - screen.cursor[0] - line
+        for y, row in enumerate(screen.rows()):
+            before = seen[y + moved] if y + moved < ROWS else ""
+            assert row == before or y in screen.changed
+        screen.changed.clear()
+        seen = screen.rows()
+    assert screen.rows() == [row.rstrip(" ") for row in terminal.display]
+    assert screen.cursor == (terminal.cursor.y, terminal.cursor.x)
+
+
+@pytest.mark.parametrize(
+    "code", ["[1;2C", "[1;2;3H", "[1;2;3;4m", "[1;2P", "[9J", "[3K", "[?6h\x1b[3d\x1b[?6l"]
+)
+def test_a_code_that_means_nothing_ends_nothing(code: str) -> None:
+    assert drawn(f"\x1b[5;1H\x1b{code}\x1b[1;1Hab").row(0) == "ab"

@@ -48,7 +48,8 @@ def test_after_a_crash_what_was_committed_is_there_and_nothing_else(
     open_.execute("INSERT INTO t VALUES (3)")
     busy.pgconn.send_query(b"DO 'BEGIN LOOP END LOOP; END'")  # never sees that its parent died
     watching = f"SELECT state = 'active' FROM pg_stat_activity WHERE pid = {busy.info.backend_pid}"
-    until(lambda: (open_.execute(watching).fetchone() or (False,))[0], "busy")
+    with psycopg.connect(postgres_url, autocommit=True) as looking:  # one transaction sees one view
+        until(lambda: (looking.execute(watching).fetchone() or (False,))[0], "busy")
 
     postgres_server.kill()
     assert not postgres_server.running
