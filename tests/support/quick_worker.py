@@ -21,7 +21,7 @@ from serialfix.transport.gateway import GatewayPatience
 
 # what is waited for although all goes well is short; what ends a run is not: the machine is busy
 PATIENCE = RunPatience(
-    console=Patience(backlog_none=0.2, reveal=0.3),
+    console=Patience(backlog_none=0.2, reveal=0.3, login=8),
     gateway=GatewayPatience(attempts=4, delays=(0.2,), verdict=0.3, notice=0.2, close_timeout=1),
     azure=AzurePatience(retries=3, backoff=0.05, retry_after_max=5, poll=0.1),
     guest=GuestPatience(proof=20, proof_pause=0.1),
