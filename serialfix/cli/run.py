@@ -73,7 +73,7 @@ def _target(
     if len(given) > 1:
         raise UsageError(
             f"--ids names {len(given)} VMs, and one run works on one VM",
-            remedy="Start one run for each; fleets of VMs are a later part of serialfix.",
+            remedy="`serialfix fleet run --ids …` takes many; `--ids @-` reads them from stdin.",
         )
     if given and not given[0].lower().startswith("/subscriptions/"):
         raise UsageError(

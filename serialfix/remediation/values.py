@@ -131,7 +131,11 @@ def _settled(seen: Iterable[RegistryValue], piped: RegistryValue | None) -> Regi
     if piped is None:
         return None
     for value in seen:
-        text = registry.exact(registry.text_of(value), registry.text_of(piped))
+        shown = registry.text_of(value)
+        # of several texts the last may be blanks alone: then the screen ends with what parts them
+        ends = ("", registry.PARTED) if isinstance(value.data, tuple) else ("",)
+        texts = (registry.exact(shown + end, registry.text_of(piped)) for end in ends)
+        text = next((text for text in texts if text is not None), None)
         if text is not None and value.type is piped.type:
             return registry.parsed(value.type, text)
     return None

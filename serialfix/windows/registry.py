@@ -24,6 +24,8 @@ ABSENT = 1
 """The exit code for a missing key or value (sac.md §9)."""
 BATCH = 13
 """Values asked for in one line: the line takes up to 7 rows, each answer one, the screen has 24."""
+PARTED = "\\0"
+"""What reg.exe prints between several texts."""
 _TYPED = re.compile(r"(?P<type>REG_[A-Z_]+)(?:    (?P<data>.*))?")
 _ROW = re.compile(rf"^    (?P<name>\S.*?)    {_TYPED.pattern}$")
 _BATCHABLE = re.compile(r"[A-Za-z0-9_]+")
@@ -218,7 +220,7 @@ def ends_its_line(rows: Sequence[str], name: str) -> bool:
 
 def text_of(value: RegistryValue) -> str:
     """The data of a text or of several, as reg.exe prints it."""
-    return "\\0".join(value.data) if isinstance(value.data, tuple) else str(value.data)
+    return PARTED.join(value.data) if isinstance(value.data, tuple) else str(value.data)
 
 
 def exact(seen: str, piped: str) -> str | None:
@@ -323,7 +325,7 @@ def parsed(kind: str, text: str) -> RegistryValue | None:
             case "REG_BINARY" | "REG_NONE":
                 return RegistryValue(RegistryType(kind), bytes.fromhex(text))
             case "REG_MULTI_SZ":
-                items = text.removesuffix("\\0").split("\\0") if text else []
+                items = text.removesuffix(PARTED).split(PARTED) if text else []
                 return RegistryValue(RegistryType.MULTI_SZ, tuple(items))
             case _:
                 return RegistryValue(RegistryType(kind), text)

@@ -688,6 +688,8 @@ NAMES = st.text(_SHOWN, min_size=1, max_size=40).filter(lambda name: name == nam
 @given(values=st.lists(st.tuples(NAMES, VALUES), min_size=1, max_size=3))
 @example(values=[("n" * 20, RegistryValue(RegistryType.SZ, "x" * 42))])
 @example(values=[("東" * 10, RegistryValue(RegistryType.MULTI_SZ, ("00", "東" * 16)))])
+@example(values=[("n", RegistryValue(RegistryType.MULTI_SZ, (";", " ")))])
+@example(values=[("n", RegistryValue(RegistryType.MULTI_SZ, (" ", "a", " ", "  ")))])
 @example(values=[("0" * 14 + "⺀⺀⺀", RegistryValue(RegistryType.NONE, b"0\0" * 9 + b"\0\0"))])
 def test_what_the_playbook_says_is_what_the_registry_holds(
     renderer: Renderer, language: Language, values: list[tuple[str, RegistryValue]]
