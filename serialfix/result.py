@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,30 @@ from serialfix.model import (
 
 
 RUN_SCHEMA = "serialfix.run/1"
+_OF_ONE_RUN = re.compile(r"`serialfix (undo|resume)( [^`]*)?`")
+
+
+def command(verb: str, run_id: str, outcome: Outcome) -> str:
+    """The command that takes this run back, or goes on with it.
+
+    A VM's run within a fleet run, `FLEET.NUMBER` and perhaps an attempt, is kept in the fleet's
+    database: `serialfix undo` and `serialfix resume` would not find it.
+    """
+    fleet, within, number = run_id.partition(".")
+    if not within:
+        return f"serialfix {verb} {run_id}"
+    ways = {
+        "undo": f"serialfix fleet undo {fleet} --vm {number.partition('.')[0]}",
+        "resume": f"serialfix fleet retry {fleet} --only {outcome}",
+    }
+    return ways[verb]
+
+
+def in_its_words(text: str, run_id: str, outcome: Outcome) -> str:
+    """Advice about a run of a fleet, with the commands that know it."""
+    if "." not in run_id:
+        return text
+    return _OF_ONE_RUN.sub(lambda found: f"`{command(found[1], run_id, outcome)}`", text)
 
 
 def plain(value: Any) -> Any:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from serialfix.model import PlanFacts, RunResult
-from serialfix.result import run_from_json, run_json
+from serialfix.model import Outcome, PlanFacts, RunResult
+from serialfix.result import in_its_words, run_from_json, run_json
 from tests.report.examples import EARLY, FAILED, RESULT
 
 
@@ -60,3 +60,19 @@ def test_a_stored_result_is_shown_again_as_it_was(result: RunResult) -> None:
     assert run_json(run_from_json(run_json(result))) == run_json(
         replace(result, duration_s=round(result.duration_s, 3))
     )
+
+
+@pytest.mark.parametrize(
+    ("run_id", "told"),
+    [
+        ("R", "`serialfix resume R` goes on, `serialfix undo` goes back; `az vm start`."),
+        (
+            "F.12.3",
+            "`serialfix fleet retry F --only failed` goes on,"
+            " `serialfix fleet undo F --vm 12` goes back; `az vm start`.",
+        ),
+    ],
+)
+def test_advice_names_the_commands_that_know_the_run(run_id: str, told: str) -> None:
+    said = f"`serialfix resume {run_id}` goes on, `serialfix undo` goes back; `az vm start`."
+    assert in_its_words(said, run_id, Outcome.FAILED) == told

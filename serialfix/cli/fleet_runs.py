@@ -47,6 +47,10 @@ Only = Annotated[
     str, o.option("--only", help="Outcomes with commas: failed,unreachable,not_started,unknown.")
 ]
 Vm = Annotated[str | None, o.option("--vm", "-n", help="One VM: its name, id or number.")]
+Vms = Annotated[
+    list[str] | None,
+    o.option("--vm", "-n", help="Only this VM: its name, id or number; repeat. Else all."),
+]
 Evidence = Annotated[
     Path | None, o.option("--evidence", help="With --vm: write its evidence to this zip file.")
 ]
@@ -238,6 +242,7 @@ def retry(
 def undo(
     *,
     fleet: FleetId,
+    vm: Vms = None,
     where: DatabaseOptions,
     detach: Detach = False,
     output: Watched = WatchFormat.TABLE,
@@ -251,9 +256,11 @@ def undo(
     require_consent(yes=yes, no_input=no_input, look=LOOK_AT_IT)
     with _desk(where) as desk:
         old = desk.find(fleet)
+        only = {_one(desk, old, each).number for each in vm} if vm else None
         if not yes:
-            _ask_words(f"put back what fleet run {old.id} ({old.playbook}) has changed")
-        begun = Watch(desk, where.folder, lambda: desk.back(old.id))
+            on = f" on {_vms(len(only))}" if only else ""
+            _ask_words(f"put back what fleet run {old.id} ({old.playbook}) has changed{on}")
+        begun = Watch(desk, where.folder, lambda: desk.back(old.id, only))
         return begun.follow(output, detach=detach, quiet=only_show_errors)
 
 
@@ -264,25 +271,18 @@ def _show_vm(
     desk: Desk, found: FleetRun, vm: str, evidence: Path | None, output: FleetReportFormat
 ) -> int:
     from serialfix.cli.show import show_result
-    from serialfix.errors import TargetError
     from serialfix.report.formats import ReportFormat
     from serialfix.result import run_from_json
 
-    matches = [each for each in desk.targets(found.id) if vm.lower() in _names(each)]
-    if len(matches) != 1:
-        ids = "".join(f"\n  {each.vm_id}" for each in matches)
-        raise TargetError(
-            f"fleet run {found.id} has {len(matches) or 'no'} VM{'s'[: len(matches)]} {vm!r}{ids}",
-            remedy="Give its full id." if matches else "`serialfix fleet report` names all.",
-        )
-    target = matches[0]
+    target = _one(desk, found, vm)
     if evidence is not None:
         content = desk.evidence(target.run_id or "")
         if content is None:
-            raise UsageError(f"there is no evidence of {target.name}: no run of it has ended")
-        if evidence.exists():
-            raise UsageError(f"{evidence} exists; it is not overwritten")
-        evidence.write_bytes(content)
+            raise UsageError(
+                f"there is no evidence of {target.name}: no run of it has ended",
+                remedy=f"`serialfix fleet show {found.id}` tells how it stands.",
+            )
+        _write_new(evidence, content)
         print(f"{evidence}: the evidence of {target.name}", file=sys.stderr)
     result = desk.results(found.id).get(target.number)
     if result is None:
@@ -294,6 +294,37 @@ def _show_vm(
         raise UsageError("one VM has no CSV", remedy="`serialfix fleet report -o csv` has all.")
     show_result(run_from_json(result), ReportFormat(output))
     return 0
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError:
+        raise UsageError(
+            f"{path} exists; it is not overwritten", remedy="Give a name that is free."
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}",
+            remedy="Give a file in a folder that is there and may be written to.",
+        ) from None
+
+
+def _one(desk: Desk, found: FleetRun, vm: str) -> Target:
+    """The VM that is meant. Raises TargetError when none or several are called so."""
+    from serialfix.errors import TargetError
+
+    matches = [each for each in desk.targets(found.id) if vm.lower() in _names(each)]
+    if len(matches) != 1:
+        ids = "".join(f"\n  {each.vm_id}" for each in matches)
+        raise TargetError(
+            f"fleet run {found.id} has {len(matches) or 'no'} VM{'s'[: len(matches)]} {vm!r}{ids}",
+            remedy="Give its full id."
+            if matches
+            else f"`serialfix fleet report {found.id} -o csv` names all.",
+        )
+    return matches[0]
 
 
 def _names(target: Target) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -50,12 +50,15 @@ class Desk:
 
         return self._create(follow)
 
-    def back(self, fleet: str) -> FleetRun:
-        """A run that puts back what another changed. Raises TargetError, UsageError."""
+    def back(self, fleet: str, only: Container[int] | None = None) -> FleetRun:
+        """A run that puts back what another changed, perhaps on some of its targets alone.
+
+        Raises TargetError, UsageError.
+        """
 
         def follow(connection: sa.Connection) -> tuple[FleetRun, list[Target], str]:
             old = _ended(store.load(connection, fleet), "taken back")
-            made = start.back(connection, old, _now())
+            made = start.back(connection, old, _now(), only)
             return *made, store.playbook_text(connection, old.id)
 
         return self._create(follow)
@@ -155,7 +158,8 @@ def _ended(run: FleetRun, what: str) -> FleetRun:
     if run.state is not State.ENDED:
         raise UsageError(
             f"fleet run {run.id} is {run.state}; it can be {what} when it has ended",
-            remedy=f"`serialfix fleet watch {run.id}` waits for it.",
+            remedy=f"`serialfix fleet watch {run.id}` waits for it; "
+            f"`serialfix fleet cancel {run.id}` starts no further VM.",
         )
     return run
 

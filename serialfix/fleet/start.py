@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 
@@ -77,22 +77,36 @@ def again(
     chosen = list(store.targets(connection, old.id, outcomes))
     if not chosen:
         names = ", ".join(outcomes)
-        raise UsageError(f"no VM of fleet run {old.id} ended {names}; there is nothing to do")
+        raise UsageError(
+            f"no VM of fleet run {old.id} ended {names}; there is nothing to do",
+            remedy=f"`serialfix fleet show {old.id}` tells how they ended; --only names others.",
+        )
     return _follow(old, old.kind, chosen, now)
 
 
-def back(connection: sa.Connection, old: FleetRun, now: datetime) -> tuple[FleetRun, list[Target]]:
-    """A run that puts back what `old` changed. Raises UsageError when it changed nothing."""
-    ways = _ways_back(connection, old.id)
+def back(
+    connection: sa.Connection, old: FleetRun, now: datetime, only: Container[int] | None = None
+) -> tuple[FleetRun, list[Target]]:
+    """A run that puts back what `old` changed, on all its targets or on those of these numbers.
+
+    Raises UsageError when it changed nothing there.
+    """
+    ways = {
+        number: run_id
+        for number, run_id in _ways_back(connection, old.id).items()
+        if only is None or number in only
+    }
     chosen = [
         replace(each, undoes=ways[each.number])
         for each in store.targets(connection, old.id)
         if each.number in ways
     ]
     if not chosen:
+        there = "" if only is None else " there"
         raise UsageError(
-            f"fleet run {old.id} has changed nothing that could be put back, so there is nothing "
-            "to undo"
+            f"fleet run {old.id} has changed nothing{there} that could be put back, so there is "
+            "nothing to undo",
+            remedy=f"`serialfix fleet report {old.id} -o csv` tells what became of each VM.",
         )
     return _follow(old, Kind.UNDO, chosen, now)
 

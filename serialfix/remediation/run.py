@@ -48,7 +48,7 @@ from serialfix.remediation.restarting import Restart
 from serialfix.remediation.telling import Teller, redacted
 from serialfix.remediation.way_back import undo_playbook
 from serialfix.remediation.work import Purpose, Work
-from serialfix.result import plain
+from serialfix.result import in_its_words, plain
 from serialfix.session import Credentials, Session, new_nonce
 from serialfix.transport.replay import RecordingTransport
 
@@ -509,6 +509,14 @@ class _Run:
             if isinstance(error, UsageError) and touched is not Touched.NO:
                 error.exit_code = StepError.exit_code  # 2 promises that nothing was touched
         restart = self._restart.result if self._restart else None
+        outcome = outcomes.outcome(
+            error,
+            touched,
+            restart=restart,
+            plan=self._work.plan if self._work and self._options.check else None,
+        )
+        if error is not None:
+            error.remedy = in_its_words(error.remedy, self._storage.run_id, outcome)
         warnings = [*self._warnings, *(text for work in self._works for text in work.warnings)]
         return RunResult(
             run_id=self._storage.run_id,
@@ -517,12 +525,7 @@ class _Run:
             playbook=self._playbook.name,
             playbook_version=self._playbook.version,
             playbook_sha256=self._loaded.sha256,
-            outcome=outcomes.outcome(
-                error,
-                touched,
-                restart=restart,
-                plan=self._work.plan if self._work and self._options.check else None,
-            ),
+            outcome=outcome,
             exit_code=error.exit_code if error else 0,
             touched=str(touched),
             steps=outcomes.steps(

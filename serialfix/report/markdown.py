@@ -14,6 +14,7 @@ from serialfix.model import Outcome, RunResult, StepResult
 from serialfix.printable import printable
 from serialfix.report.states import after_in_short, in_short, saw
 from serialfix.report.text import plan_words, seconds
+from serialfix.result import command
 
 
 WORDS = {
@@ -191,7 +192,8 @@ def _undo(result: RunResult) -> Iterator[str]:
         return
     yield "## How to undo"
     yield ""
-    yield f"{code(f'serialfix undo {result.run_id}')} puts every former value back and proves it."
+    undo = command("undo", result.run_id, result.outcome)
+    yield f"{code(undo)} puts every former value back and proves it."
 
 
 def _files(result: RunResult) -> list[str]:

@@ -14,6 +14,7 @@ from serialfix.model import Outcome, PlanFacts, RunResult, StepResult
 from serialfix.printable import printable
 from serialfix.report.states import after_in_short, in_short, saw
 from serialfix.report.text import plan_words, seconds
+from serialfix.result import in_its_words
 
 
 if TYPE_CHECKING:
@@ -170,7 +171,8 @@ def result_view(result: RunResult) -> RenderableType:
     )
     parts.append(head)
     if result.error is None and (advice := NEXT.get(result.outcome)):
-        parts.append(Text(advice.format(run=result.run_id)))
+        words = in_its_words(advice.format(run=result.run_id), result.run_id, result.outcome)
+        parts.append(Text(words))
     return Group(*parts)
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import jsonschema
@@ -121,8 +123,23 @@ def test_one_vm(stage: Stage, run: str, tmp_path: Path) -> None:
     assert (code, "there is no evidence of web-0" in err, packed.exists()) == (2, True, False)
     code, _, err = stage.run("fleet", "show", run, "--vm", "lin")
     assert (code, f"fleet run {run} has no VM 'lin'" in err) == (3, True)
+    assert f"`serialfix fleet report {run} -o csv`" in err
     code, _, err = stage.run("fleet", "show", run, "--evidence", str(packed))
     assert (code, "--evidence goes with --vm" in err) == (2, True)
+
+
+def test_evidence_is_written_where_it_can_be(stage: Stage, run: str, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(stage.state / "fleet.db")) as database, database:
+        database.execute("UPDATE target SET run_id = 'one' WHERE number = 1")
+        row = ("one", "evidence.zip", b"PK")
+        database.execute("INSERT INTO document (run_id, name, content) VALUES (?, ?, ?)", row)
+    show = ("fleet", "show", run, "--vm", "web-0", "--evidence")
+    code, _, err = stage.run(*show, str(tmp_path / "nowhere" / "x.zip"))
+    assert (code, "x.zip cannot be written: No such file" in err) == (2, True)
+    stage.run(*show, str(tmp_path / "x.zip"))
+    assert (tmp_path / "x.zip").read_bytes() == b"PK"
+    code, _, err = stage.run(*show, str(tmp_path / "x.zip"))
+    assert (code, "x.zip exists; it is not overwritten" in err) == (2, True)
 
 
 def test_nothing_is_clipped_and_programs_get_their_formats(stage: Stage, run: str) -> None:

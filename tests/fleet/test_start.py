@@ -114,6 +114,10 @@ def test_back_takes_those_whose_way_back_is_kept(opened: Database) -> None:
         ("vm-003", ways[1]),
     ]
     assert (run.kind, run.of, run.targets_sha256) == (Kind.UNDO, old.id, sha256(targets))
+    _, one_of_them = do(opened, lambda c: start.back(c, old, LATER, {3, 4}))
+    assert [(each.name, each.undoes) for each in one_of_them] == [("vm-003", ways[1])]
+    with pytest.raises(UsageError, match="nothing there that could be put back"):
+        do(opened, lambda c: start.back(c, old, LATER, {4}))
     do(opened, lambda c: store.create(c, run, targets, ""))
     do(opened, lambda c: store.end(c, run.id, LATER))
     _, again = do(opened, lambda c: start.again(c, run, (O.NOT_STARTED,), LATER))

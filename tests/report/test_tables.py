@@ -57,6 +57,11 @@ def test_the_result_says_where_everything_lies_and_what_is_next() -> None:
     assert "\\x1b[31mred" in text
 
 
+def test_the_way_back_of_a_vm_in_a_fleet_is_the_fleets() -> None:
+    text = shown(result_view(replace(RESULT, run_id="20260101-000000-abcde.7.2")))
+    assert "`serialfix fleet undo 20260101-000000-abcde --vm 7`" in " ".join(text.split())
+
+
 @pytest.mark.parametrize("result", [RESULT, FAILED, EARLY], ids=lambda each: each.outcome)
 def test_eighty_columns_are_enough(result: RunResult) -> None:
     assert max(map(len, shown(result_view(result)).splitlines())) <= 80
