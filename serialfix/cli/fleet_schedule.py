@@ -22,7 +22,7 @@ from serialfix.cli.fleet_options import (
 )
 from serialfix.cli.fleet_runs import Detach, Watched
 from serialfix.cli.fleet_watch import LOOK, Watch
-from serialfix.errors import FleetError, Interrupted, TargetError
+from serialfix.errors import FleetError, Interrupted, TargetError, UsageError
 from serialfix.report.formats import OutputFormat, WatchFormat
 
 
@@ -267,11 +267,16 @@ def _ask(made: Schedule, plan: FleetPlan) -> None:
 
 
 def _ask_words(what: str) -> None:
-    """Raises Interrupted when the answer is no."""
+    """Raises UsageError when the answer is no, Interrupted when there is none."""
     from serialfix.cli.ask import ask_yes
 
-    if not ask_yes(f"{what}: go ahead?"):
-        raise Interrupted("nothing was begun, and nothing changed")
+    try:
+        confirmed = ask_yes(f"{what}: go ahead?")
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        raise Interrupted("interrupted before anything was begun") from None
+    if not confirmed:
+        raise UsageError("it was not confirmed, and not begun")
 
 
 def _say(text: str) -> None:

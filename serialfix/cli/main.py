@@ -94,7 +94,7 @@ def end_of(args: Sequence[str]) -> int:
             _stack()
         print(
             f"A bug in serialfix: {type(error).__name__}: {printable(str(error), keep=_KEPT)}\n"
-            "Please report it with the output of the same command with --debug.",
+            "Please report it with the output of the same command with SERIALFIX_DEBUG=1.",
             file=sys.stderr,
         )
         return 1

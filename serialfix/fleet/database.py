@@ -29,6 +29,7 @@ VERSION = 1
 """Of our tables; a database of another version is refused."""
 SQLITE_LEAST = (3, 35)  # RETURNING, which tells what of an insert was there already
 REMEDY = "--database, or SERIALFIX_DATABASE, names another: postgresql://… or a file."
+LOOK = "See whether the server runs and takes this user from here (`psql` with the same URL)."
 ESCAPE = (
     "Write what is special in a user or password as %XX: @ is %40, : is %3A, / is %2F, % is %25."
 )
@@ -220,7 +221,8 @@ def unreachable(database: Database, error: DBAPIError | TimeoutError) -> RecordE
     # one host name of several addresses: the first line says only that there were several
     told = [line.strip(" \t-") for line in said if not line.startswith("Multiple connection")]
     why = next(filter(None, told), type(error).__name__)
-    return RecordError(f"the database {database.url} cannot be used: {why}", remedy=REMEDY)
+    remedy = REMEDY if database.is_sqlite else f"{LOOK} {REMEDY}"
+    return RecordError(f"the database {database.url} cannot be used: {why}", remedy=remedy)
 
 
 def is_away(error: DBAPIError | TimeoutError) -> bool:
