@@ -29,8 +29,9 @@ def build() -> typer.Typer:
     app = typer.Typer(help=_fleet.__doc__, rich_markup_mode=None, no_args_is_help=True)
     app.callback()(_fleet)
     for name, command in COMMANDS.items():
-        app.command(name)(with_groups(command))
-    app.add_typer(fleet_schedule.build(), name="schedule")
+        # what is given as short is not cut off in the list of commands
+        app.command(name, short_help=command.__doc__)(with_groups(command))
+    app.add_typer(fleet_schedule.build(), name="schedule", short_help=fleet_schedule.HELP)
     return app
 
 

@@ -193,7 +193,7 @@ def show(
 def report(
     *, fleet: FleetId, where: DatabaseOptions, output: Reported = FleetReportFormat.TABLE
 ) -> int:
-    """The report of a fleet run, with every VM."""
+    """The report of a fleet run, with every VM that is not well; with -o csv etc. all."""
     with _desk(where) as desk:
         write_report(desk, desk.find(fleet), output)
     return 0

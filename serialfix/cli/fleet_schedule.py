@@ -42,12 +42,16 @@ TimeZone = Annotated[str, o.option("--time-zone", help="Whose clock that is, e.g
 Replace = Annotated[bool, o.option("--replace", help="In place of the one of this name.")]
 
 
+HELP = "Fleet runs that come by themselves, at the moments of a cron expression."
+
+
 def build() -> typer.Typer:
     """The commands about schedules."""
-    app = typer.Typer(help=_schedule.__doc__, rich_markup_mode=None, no_args_is_help=True)
+    app = typer.Typer(help=HELP, rich_markup_mode=None, no_args_is_help=True)
     app.callback()(_schedule)
     for name, command in COMMANDS.items():
-        app.command(name)(with_groups(command))
+        # what is given as short is not cut off in the list of commands
+        app.command(name, short_help=command.__doc__)(with_groups(command))
     return app
 
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from serialfix.fleet.budget import ERRORS
 from serialfix.fleet.pace import Eta, Pace, eta
 from serialfix.fleet.result import status_json
-from serialfix.fleet.screen import STATES, Screen, error_words, eta_words, totals
+from serialfix.fleet.screen import STATES, Screen, error_words, eta_words, totals, waits
 from serialfix.fleet.standing import Standing, State
 from serialfix.printable import printable
 from serialfix.report.formats import WatchFormat
@@ -247,6 +247,6 @@ def _in_a_line(standing: Standing) -> str:
     if run.state is not State.ENDED:
         if not standing.workers:
             parts.append("no worker is alive")
-        if standing.waiting_for and any(wave.waiting for wave in standing.waves):
+        if waits(standing):
             parts.append(f"waiting: {standing.waiting_for}")
     return "; ".join(parts) + "."

@@ -99,13 +99,21 @@ def head(standing: Standing, eta: Eta | None) -> Iterator[Text]:
         return
     if not standing.workers:
         yield Text("No worker is alive; `serialfix fleet worker` goes on.", style="bold red")
-    if standing.waiting_for and any(wave.waiting for wave in standing.waves):
+    if waits(standing):
         style = "" if _running(standing) else "yellow"
         yield Text(f"Waiting: {printable(standing.waiting_for)}.", style=style)
     if run.state is State.PAUSED or (run.state is State.RUNNING and awaits_approval(standing)):
         yield Text(f"To go on: serialfix fleet resume {printable(run.id)}")
     if eta is not None:
         yield Text(eta_words(run, eta))
+
+
+def waits(standing: Standing) -> bool:
+    """Whether what it waited for when a worker last looked is still in its way."""
+    run = standing.run
+    given = run.policy.approve_after is not None and run.approved >= run.policy.approve_after
+    approved = given and standing.waiting_for.startswith("approval")
+    return bool(standing.waiting_for) and not approved and any(w.waiting for w in standing.waves)
 
 
 def what(run: FleetRun) -> str:

@@ -159,3 +159,10 @@ def test_progress_is_on_stderr_and_can_be_had_silent(stage: Stage, lab: LabThrea
     assert stage.run(*plan, "--only-show-errors", "-o", "none") == (0, "", "")
     _, tsv, _ = stage.run(*plan, "-o", "tsv", "--only-show-errors")
     assert len(tsv.splitlines()) == 14
+
+
+@pytest.mark.parametrize("group", [("fleet",), ("fleet", "schedule")])
+def test_the_lists_of_commands_are_not_cut_off(stage: Stage, group: tuple[str, ...]) -> None:
+    code, out, _ = stage.run(*group, "--help")
+    listed = out.partition("Commands:")[2]
+    assert (code, "..." in listed, max(map(len, out.splitlines())) <= 80) == (0, False, True)

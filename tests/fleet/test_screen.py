@@ -130,7 +130,10 @@ def test_the_way_past_an_approval_is_said_when_it_is_due() -> None:
     vms, words = waiting(3, run.policy), f"To go on: serialfix fleet resume {run.id}"
     due = standing_of(run, [ended(vms[0], Outcome.CHANGED), *vms[1:]], waiting_for="approval")
     assert words in drawn(due)
-    assert words not in drawn(replace(due, run=replace(run, approved=1)))
+    given = replace(due, run=replace(run, approved=1))
+    assert words not in drawn(given)
+    assert "Waiting: approval." in drawn(due)
+    assert "Waiting: approval." not in drawn(given)
     assert words not in drawn(replace(due, run=replace(run, state=State.STOPPING)))
     assert words not in drawn(standing_of(run, [running(vms[0]), *vms[1:]]))
 
