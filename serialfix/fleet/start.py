@@ -108,7 +108,9 @@ def back(
             "nothing to undo",
             remedy=f"`serialfix fleet report {old.id} -o csv` tells what became of each VM.",
         )
-    return _follow(old, Kind.UNDO, chosen, now)
+    # who takes back what went wrong does not stop half way to be asked
+    at_once = replace(old, policy=replace(old.policy, approve_after=None))
+    return _follow(at_once, Kind.UNDO, chosen, now)
 
 
 def new_id(now: datetime) -> str:

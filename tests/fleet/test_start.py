@@ -101,7 +101,7 @@ def test_again_with_nobody_is_refused(opened: Database) -> None:
 
 
 def test_back_takes_those_whose_way_back_is_kept(opened: Database) -> None:
-    old = ended(opened, O.CHANGED, O.OK, O.FAILED, O.NOT_STARTED)
+    old = ended(opened, O.CHANGED, O.OK, O.FAILED, O.NOT_STARTED, waves="1,rest", approve_after=1)
     with pytest.raises(UsageError, match="nothing that could be put back"):
         do(opened, lambda c: start.back(c, old, LATER))
     ways = [one(opened, old, number).run_id for number in (1, 3)]
@@ -114,6 +114,7 @@ def test_back_takes_those_whose_way_back_is_kept(opened: Database) -> None:
         ("vm-003", ways[1]),
     ]
     assert (run.kind, run.of, run.targets_sha256) == (Kind.UNDO, old.id, sha256(targets))
+    assert (run.policy.waves, run.policy.approve_after) == ("1,rest", None)
     _, one_of_them = do(opened, lambda c: start.back(c, old, LATER, {3, 4}))
     assert [(each.name, each.undoes) for each in one_of_them] == [("vm-003", ways[1])]
     with pytest.raises(UsageError, match="nothing there that could be put back"):
