@@ -33,6 +33,9 @@ LOOK = 0.5
 """Seconds between two looks at a run; a target that ends on this worker is noticed at once."""
 REST = 3
 """So many times as long as a look takes, there is none: with 50,000 targets it takes a while."""
+LONGEST = 10.0
+"""Seconds of that rest at most: a look also takes long when the process was frozen in it, or when
+the database was away, and the run is not to stand still for three times that."""
 LOST = 30.0
 """Seconds between two looks for targets that the engine has given up."""
 AGAIN = 5.0
@@ -79,7 +82,7 @@ class Conductor:
                 _LOG.exception("%s cannot be gone on with", fleet)
                 pause = AGAIN
                 await self._tell(fleet, str(bug(error)))
-            await asyncio.sleep(REST * (loop.time() - began))
+            await asyncio.sleep(min(REST * (loop.time() - began), LONGEST))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause)
 

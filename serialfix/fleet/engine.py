@@ -173,6 +173,8 @@ class Engine:
         self._database = database
         self._executor = executor
         self._work = work
+        self._at: set[str] = set()
+        self._strays: set[str] = set()
 
     def launch(self) -> None:
         """Begin, first with what this executor left behind. Call it within the running loop."""
@@ -195,17 +197,17 @@ class Engine:
 
         @DBOS.workflow(name=CONDUCT, max_recovery_attempts=None)
         async def conduct(fleet: str) -> None:
-            with _seen(fleet):
+            with self._doing(fleet):
                 await self._work.conduct(fleet)
 
         @DBOS.workflow(name=REMEDIATE, max_recovery_attempts=RECOVERIES)
         async def remediate(fleet: str, number: int, attempt: int) -> None:
-            with _seen(f"{fleet}/{number}"):
+            with self._doing(f"{fleet}/{number}"):
                 await self._work.remediate(fleet, number, attempt)
 
         @DBOS.workflow(name=TICK)
         async def tick(at: str, schedule: str, by_hand: bool = False) -> None:
-            with _seen(schedule):
+            with self._doing(schedule):
                 await self._work.tick(datetime.fromisoformat(at), schedule, by_hand)
 
         DBOS.launch()
@@ -216,6 +218,38 @@ class Engine:
 
         # private, and right: the public way loses the queue and the attempts (notes.md A.2)
         DBOS._recover_pending_workflows([executor])
+
+    def sweep(self) -> None:
+        """Put back what this executor took and does not do; blocks for that long.
+
+        The engine takes work in one transaction and asks in another what it is. When the database
+        is away between the two it only says so, and the work would wait as long as we live. What is
+        found so in two calls is no longer on its way.
+        """
+        from dbos._dbos import _get_dbos_instance
+        from dbos._recovery import _recover_workflow
+
+        dbos = _get_dbos_instance()
+        pending = dbos._sys_db.get_pending_workflows(self._executor, FLOW)
+        strays = {each.workflow_id: each for each in pending if each.workflow_id not in self._at}
+        again = strays.keys() & self._strays
+        self._strays = set(strays) - again
+        for key in again:
+            _LOG.warning("%s was taken and not begun: it is put back", key)
+            _recover_workflow(dbos, strays[key], [self._executor])
+
+    @contextmanager
+    def _doing(self, what: str) -> Iterator[None]:
+        """Remember what is being done, by the engine's id of it."""
+        from dbos import DBOS
+
+        key = str(DBOS.workflow_id)
+        self._at.add(key)
+        try:
+            with _seen(what):
+                yield
+        finally:
+            self._at.discard(key)
 
     async def close(self) -> None:
         """Take nothing more; what is under way stays for whoever comes next."""

@@ -41,6 +41,7 @@ import sqlalchemy as sa
 import serialfix
 from serialfix.errors import ConfigError, RecordError
 from serialfix.fleet.database import KEEP_ALIVE, REMEDY, Database, worker
+from serialfix.fleet.engine import FLOW, NAME
 from serialfix.fleet.writer import patiently
 from serialfix.record.locks import lock_file
 
@@ -69,6 +70,17 @@ _TAKE = """
 UPDATE serialfix.worker SET owner = %s, seen = extract(epoch FROM clock_timestamp())
 WHERE id = %s AND owner = %s AND seen = %s"""
 _LEAVE = "UPDATE serialfix.worker SET owner = 0 WHERE id = %s AND owner = %s"
+_NOBODYS = """
+INSERT INTO serialfix.worker (id, owner, started, seen, version)
+SELECT DISTINCT executor_id, -1, extract(epoch FROM clock_timestamp()),
+extract(epoch FROM clock_timestamp()), '' FROM dbos.workflow_status
+WHERE status = 'PENDING' AND application_version = %s AND application_name = %s
+AND executor_id NOT IN (SELECT id FROM serialfix.worker)
+ON CONFLICT (id) DO NOTHING"""
+"""A worker that thawed may have taken work after its own was taken over and its name forgotten.
+
+The name gets a row again, of an owner who never beats: it is taken over like that of the dead, a
+whole `takeover` later, when whoever thawed has left the consoles."""
 _FORGET = "DELETE FROM serialfix.worker WHERE id = %s AND owner = %s"
 _SETTINGS = {  # the server must miss us in time, too; a failed beat is tried again soon
     **{"tcp_keepalives_idle": 5, "tcp_keepalives_interval": 2, "tcp_keepalives_count": 3},
@@ -207,6 +219,7 @@ class ServerPresence:
 
     def _look(self) -> None:
         """For a name that nobody owns any more; one after the other is enough."""
+        self._find()
         rows = self._execute("SELECT id, owner, seen FROM serialfix.worker").fetchall()
         now, before = _clock(), self._unchanged
         self._unchanged = {
@@ -223,6 +236,12 @@ class ServerPresence:
                 self._unlock(name)  # from here on the row keeps it ours
                 if taken:  # it may take long, and we are alive meanwhile
                     self._taking = name, self._database.threads.submit(self._take_over, name)
+
+    def _find(self) -> None:
+        """Names without a row in which there is work all the same."""
+        there = self._execute("SELECT to_regclass('dbos.workflow_status')").fetchone()
+        if there and there[0] and self._take_over is not None and not self.lost:
+            self._execute(_NOBODYS, FLOW, NAME)
 
     def _settle(self) -> None:
         """What was taken over is done with; or somebody tries again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -23,9 +24,12 @@ from serialfix.fleet.writer import Writer, act_on, in_thread
 from serialfix.remediation.options import RunPatience
 
 
+_LOG = logging.getLogger(__name__)
 IDLE = 3.0
 """Seconds without a fleet run after which a worker that was started for one ends."""
 LOOK = 0.25
+SWEEP = 30.0
+"""Seconds between two looks for work that was taken and is not done."""
 SHARE = 10.0
 """Seconds between two looks at how many workers share Azure's budgets."""
 LEAVE = 3.0
@@ -110,6 +114,7 @@ class Worker:
         self._presence.watch(self._engine.recover)
         self._tell(f"worker {self._presence.id} works on {self._database.url}")
         sharing = asyncio.create_task(self._share())
+        sweeping = asyncio.create_task(self._sweep())
         idle = asyncio.create_task(self._until_idle())
         try:
             while not self._stop.is_set() and not idle.done():
@@ -118,9 +123,9 @@ class Worker:
                 if self._presence.lost:
                     return True
         finally:
-            for each in (sharing, idle):
+            for each in (sharing, sweeping, idle):
                 each.cancel()
-            await asyncio.wait((sharing, idle))
+            await asyncio.wait((sharing, sweeping, idle))
         return False
 
     def _back(self) -> bool:
@@ -147,6 +152,17 @@ class Worker:
                 self._budget.share = 1 / max(1, many)
             await asyncio.sleep(SHARE)
 
+    async def _sweep(self) -> None:
+        """A run must end although the database was away in the wrong moment."""
+        while True:
+            await asyncio.sleep(SWEEP)
+            try:
+                await in_thread(self._database, self._engine.sweep)
+            except Exception as error:  # noqa: BLE001 - of the engine, whatever it is: next time
+                _LOG.warning(
+                    "work that is not done could not be looked for: %s", type(error).__name__
+                )
+
     async def _until_idle(self) -> None:
         """Until nothing is left, for a worker that is to end then."""
         while True:
@@ -169,6 +185,16 @@ class Worker:
             return False
 
     async def _drain(self) -> None:
+        """End in order, and know all the while whether another may take over: nothing of it,
+        neither the engine's threads nor a console that is left, is waited for when it may."""
+        ending = asyncio.ensure_future(self._end())
+        while not (await asyncio.wait([ending], timeout=LOOK))[0]:
+            if self._presence.lost:
+                await self._lost()
+        await ending
+        await asyncio.to_thread(self._presence.close)
+
+    async def _end(self) -> None:
         """What is under way is let to its end; what takes too long leaves its console in order."""
         self._turns.draining = True
         if self._database.is_sqlite:
@@ -176,14 +202,8 @@ class Worker:
         await self._engine.close()
         if self._turns.under_way:
             self._tell(f"waits for {len(self._turns.under_way)} VMs; a second signal ends at once")
-            loop = asyncio.get_running_loop()
-            until = loop.time() + self._options.drain
-            while self._turns.under_way and (left := until - loop.time()) > 0:
-                await self._turns.wait(min(LOOK, left))
-                if self._presence.lost:
-                    await self._lost()
+            await self._turns.wait(self._options.drain)
         await self._turns.leave()
-        await asyncio.to_thread(self._presence.close)
 
     async def _lost(self) -> None:
         """Another may take over: away from the consoles, and out."""

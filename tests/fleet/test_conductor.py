@@ -210,3 +210,48 @@ async def test_what_the_engine_has_given_up_is_for_a_person(
     assert do(opened, lambda c: store.results(c, run.id))[1]["outcome"] == outcome
     queue.close()
     opened.close()
+
+
+async def test_a_look_that_took_for_ever_is_not_rested_from_for_longer(
+    opened: Database, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a process that was frozen in it for a day."""
+    monkeypatch.setattr(module, "LONGEST", 0.05, raising=False)
+    run = frozen(opened, 1)
+    loop = asyncio.get_running_loop()
+    slept = 0.0
+
+    def clock() -> datetime:
+        nonlocal slept
+        slept += 86400.0
+        return NOW
+
+    now = loop.time
+    leader = Conductor(opened, queue, clock=clock)
+    monkeypatch.setattr(module, "LOST", 1e9)
+    asleep: list[float] = []
+    sleep = asyncio.sleep
+
+    async def sleeps(seconds: float) -> None:
+        asleep.append(seconds)
+        await sleep(min(seconds, 0.01))
+
+    class Loop:
+        def time(self) -> float:
+            return now() + slept
+
+    class Asyncio:
+        def __getattr__(self, name: str) -> object:
+            return getattr(asyncio, name)
+
+        def get_running_loop(self) -> Loop:
+            return Loop()
+
+    lent = Asyncio()
+    monkeypatch.setattr(lent, "sleep", sleeps, raising=False)
+    monkeypatch.setattr(module, "asyncio", lent)
+    leading = asyncio.create_task(leader.conduct(run.id))
+    await working_on(opened, run)
+    await leading
+    assert asleep
+    assert max(asleep) <= 0.05

@@ -138,3 +138,44 @@ async def test_what_is_under_way_goes_on_while_the_engine_ends_and_another_takes
         await until(lambda: queue.lost("f1", 100, 1))
     assert doing.seen == [("f1", 100, 1)] * 2
     queue.close()
+
+
+async def test_what_was_taken_and_not_begun_is_put_back(
+    opened: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database was away between the engine's two: what it takes, and what that is."""
+    from dbos._sys_db import SystemDatabase
+
+    doing, queue = Doing(), Queue(opened)
+    queue.prepare()
+    away, asked = True, []
+
+    def failing(name: str) -> None:
+        found = getattr(SystemDatabase, name)
+
+        def get(self: Any, which: Any, *args: Any, **more: Any) -> Any:
+            if away and "f1/100/1" in which:
+                asked.append(name)
+                raise ConnectionError("away")
+            return found(self, which, *args, **more)
+
+        monkeypatch.setattr(SystemDatabase, name, get)
+
+    do(opened, lambda c: queue.remediate(c, "f1", 100, 1))
+    for name in ("get_workflow_status", "get_workflow_statuses"):
+        failing(name)
+    async with engine(opened, doing) as here:
+        await until(lambda: {"get_workflow_status", "get_workflow_statuses"} <= set(asked))
+        away = False
+        do(opened, lambda c: queue.remediate(c, "f1", 101, 1))
+        await until(lambda: doing.seen)
+        assert doing.seen == [("f1", 101, 1)]
+        await asyncio.to_thread(here.sweep)  # it may be on its way
+        await asyncio.to_thread(here.sweep)
+        await until(lambda: len(doing.seen) == 2)
+        for _ in range(3):  # what is being done is left alone
+            await asyncio.to_thread(here.sweep)
+        doing.go.set()
+        await until(lambda: all(queue.lost("f1", number, 1) for number in (100, 101)))
+    assert doing.seen == [("f1", 101, 1), ("f1", 100, 1)]
+    queue.close()

@@ -14,6 +14,7 @@ import pytest
 
 from serialfix.errors import ConfigError, RecordError
 from serialfix.fleet.database import Database, open_database
+from serialfix.fleet.engine import Queue
 from serialfix.fleet.presence import STOPS, FilePresence, Presence, alive, make_presence
 from tests.support.living import Living
 from tests.support.postgres import Postgres, until
@@ -295,6 +296,38 @@ def test_who_was_seen_between_two_looks_is_not_taken_over_though_its_lock_is_fre
 
     until(a_beats, "beating on")
     assert rows(database)["a-1"][0] == 4711
+
+
+def test_work_that_was_taken_in_a_name_that_is_forgotten_is_taken_over(
+    start: Callable[..., Presence], database: Database
+) -> None:
+    """As by a worker that thawed: its engine takes one more before it knows that it is lost."""
+    queue = Queue(database)
+    queue.prepare()
+    with database.engine.begin() as connection:
+        for number in (1, 2):
+            queue.remediate(connection, "f1", number, 1)
+    taken = "UPDATE dbos.workflow_status SET status = 'PENDING', executor_id = %s WHERE "
+    execute(database, f"{taken} workflow_uuid = 'f1/1/1'", "gone-1")
+    execute(database, f"{taken} workflow_uuid = 'f1/2/1'", "b-1")  # by one that lives
+    took: list[str] = []
+    other = start("b")
+
+    def take_over(name: str) -> None:
+        took.append(name)
+        back = "UPDATE dbos.workflow_status SET status = 'ENQUEUED', executor_id = NULL"
+        execute(database, f"{back} WHERE executor_id = %s", name)
+
+    began = time.monotonic()
+    other.watch(take_over)
+    until(lambda: bool(took), "taken over")
+    assert time.monotonic() - began > TAKEOVER  # whoever thawed has left by then
+    until(lambda: set(rows(database)) == {"b-1"}, "gone-1 forgotten")
+    since = rows(database)["b-1"][1]
+    until(lambda: rows(database)["b-1"][1] > since + TAKEOVER / 2, "beating on")
+    assert took == ["gone-1"]
+    assert set(rows(database)) == {"b-1"}
+    queue.close()
 
 
 # --- the lost -------------------------------------------------------------------------------------

@@ -14,9 +14,10 @@ import pytest_asyncio
 from serialfix.fleet import store
 from serialfix.fleet import worker as module
 from serialfix.fleet.database import Database, open_database
-from serialfix.fleet.engine import VMS, Queue
+from serialfix.fleet.engine import VMS, Engine, Queue
 from serialfix.fleet.presence import FilePresence, alive
 from serialfix.fleet.standing import State
+from serialfix.fleet.turn import Turns
 from serialfix.fleet.worker import Worker, WorkerOptions
 from serialfix.fleet.writer import act_on
 from serialfix.lab.server import LabThread
@@ -134,3 +135,39 @@ async def test_a_second_worker_of_a_file_is_refused_and_the_first_stays(
         worker(sqlite, tmp_path)
     here.stop()
     assert await here.work() == 0
+
+
+class Out(BaseException):
+    """Where the process would have ended."""
+
+
+@pytest.mark.parametrize("where", ["the engine", "the consoles"])
+async def test_one_that_is_lost_while_it_ends_waits_for_nothing(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Another may take over: it has to be away from the consoles, whatever its own end hangs in."""
+    here, told = worker(sqlite, tmp_path)
+    hangs = asyncio.Event()
+
+    async def hanging(self: object) -> None:
+        monkeypatch.setattr(FilePresence, "lost", True)
+        await hangs.wait()
+
+    def out(code: int) -> None:
+        assert code == module.LOST
+        hangs.set()
+        raise Out
+
+    close = Engine.close
+    monkeypatch.setattr("os._exit", out)
+    monkeypatch.setattr(module, "LEAVE", 0.05)
+    if where == "the engine":
+        monkeypatch.setattr(Engine, "close", hanging)
+    else:
+        monkeypatch.setattr(Turns, "leave", hanging)
+    here.stop()
+    with pytest.raises(Out):
+        await asyncio.wait_for(here.work(), 20)
+    assert "lost its lock" in told[-1]
+    await close(here._engine)
+    here._presence.close()
