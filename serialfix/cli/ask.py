@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from serialfix.errors import ConfigError, UsageError
+from serialfix.errors import ConfigError, Interrupted, UsageError
 from serialfix.secrets import Secret
 
 
@@ -31,6 +31,17 @@ def require_consent(
 def ask_yes(question: str, *, stop: Callable[[], bool] = lambda: False) -> bool:
     """Ask on stderr; only y or yes is a yes. `stop` ends the waiting: then the answer is no."""
     return _answer(f"{question} [y/N] ", stop).strip().lower() in ("y", "yes")
+
+
+def confirm(question: str) -> None:
+    """Ask before anything is begun. Raises UsageError for a no, Interrupted for Ctrl-C."""
+    try:
+        confirmed = ask_yes(question)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        raise Interrupted("interrupted before anything was begun") from None
+    if not confirmed:
+        raise UsageError("it was not confirmed, and not begun")
 
 
 def wait_for_enter(words: str, *, stop: Callable[[], bool] = lambda: False) -> bool:

@@ -273,6 +273,16 @@ def require_targets(plan: FleetPlan) -> None:
         )
 
 
+def confirm_plan(plan: FleetPlan, question: str) -> None:
+    """Show a plan and ask. Raises UsageError for a no, Interrupted for Ctrl-C."""
+    from serialfix.cli.ask import confirm
+    from serialfix.fleet.view import plan_view
+    from serialfix.report import tables
+
+    tables.console(sys.stderr).print(plan_view(plan), crop=False)
+    confirm(question)
+
+
 def teller(quiet: bool) -> Callable[[str], None]:
     """Writes progress to stderr."""
 

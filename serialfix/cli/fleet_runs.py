@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,18 +17,18 @@ from serialfix.cli.fleet_options import (
     GuestOptions,
     PolicyOptions,
     TargetOptions,
+    confirm_plan,
     planned,
     require_targets,
 )
 from serialfix.cli.fleet_watch import Watch, write_report
 from serialfix.cli.show import to_stdout
-from serialfix.errors import Interrupted, UsageError
+from serialfix.errors import UsageError
 from serialfix.report.formats import FleetReportFormat, OutputFormat, WatchFormat
 
 
 if TYPE_CHECKING:
     from serialfix.fleet.desk import Desk
-    from serialfix.fleet.plan import FleetPlan
     from serialfix.fleet.standing import FleetRun, Target
     from serialfix.model import Outcome
 
@@ -74,6 +74,7 @@ def run(
 ) -> int:
     """Apply a playbook to many VMs, wave by wave; it goes on when nobody watches."""
     from serialfix.cli.ask import require_consent
+    from serialfix.fleet.share import vms
     from serialfix.fleet.standing import Kind
 
     require_consent(yes=yes, no_input=no_input, look=LOOK)
@@ -81,7 +82,7 @@ def run(
     plan = planned(playbook, set_, which, how, quiet=only_show_errors)
     require_targets(plan)
     if not yes:
-        _ask(plan)
+        confirm_plan(plan, f"Begin: {plan.loaded.playbook.name} on {vms(plan.total)}?")
     with _desk(where) as desk:
         begun = Watch(desk, where.folder, lambda: desk.begin(plan, Kind.RUN, settings))
         return begun.follow(output, detach=detach, quiet=only_show_errors)
@@ -226,7 +227,8 @@ def retry(
     only_show_errors: o.OnlyShowErrors = False,
 ) -> int:
     """A new fleet run on those VMs of another that ended so, with the same playbook."""
-    from serialfix.cli.ask import require_consent
+    from serialfix.cli.ask import confirm, require_consent
+    from serialfix.fleet.share import vms
 
     require_consent(yes=yes, no_input=no_input, look=LOOK_AT_IT)
     outcomes = _outcomes(only)
@@ -234,7 +236,7 @@ def retry(
         old = desk.find(fleet)
         chosen = [each for each in desk.targets(old.id) if each.outcome in outcomes]
         if not yes and chosen:
-            _ask_words(f"{old.playbook} again on {_vms(len(chosen))}")
+            confirm(f"Begin: {old.playbook} again on {vms(len(chosen))}?")
         begun = Watch(desk, where.folder, lambda: desk.again(old.id, outcomes))
         return begun.follow(output, detach=detach, quiet=only_show_errors)
 
@@ -251,15 +253,16 @@ def undo(
     only_show_errors: o.OnlyShowErrors = False,
 ) -> int:
     """A new fleet run that puts back what another has changed."""
-    from serialfix.cli.ask import require_consent
+    from serialfix.cli.ask import confirm, require_consent
+    from serialfix.fleet.share import vms
 
     require_consent(yes=yes, no_input=no_input, look=LOOK_AT_IT)
     with _desk(where) as desk:
         old = desk.find(fleet)
         only = {_one(desk, old, each).number for each in vm} if vm else None
         if not yes:
-            on = f" on {_vms(len(only))}" if only else ""
-            _ask_words(f"put back what fleet run {old.id} ({old.playbook}) has changed{on}")
+            on = f" on {vms(len(only))}" if only else ""
+            confirm(f"Begin: put back what fleet run {old.id} ({old.playbook}) has changed{on}?")
         begun = Watch(desk, where.folder, lambda: desk.back(old.id, only))
         return begun.follow(output, detach=detach, quiet=only_show_errors)
 
@@ -365,37 +368,9 @@ def _outcomes(text: str) -> Sequence[Outcome]:
     return tuple(dict.fromkeys(map(Outcome, names)))
 
 
-def _ask(plan: FleetPlan) -> None:
-    from serialfix.fleet.view import plan_view
-    from serialfix.report import tables
-
-    tables.console(sys.stderr).print(plan_view(plan), crop=False)
-    _ask_words(f"{plan.loaded.playbook.name} on {_vms(plan.total)}")
-
-
-def _ask_words(what: str) -> None:
-    """Raises UsageError when the answer is no, Interrupted when there is none."""
-    from serialfix.cli.ask import ask_yes
-
-    try:
-        confirmed = ask_yes(f"Begin: {what}?")
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        raise Interrupted("interrupted before anything was begun") from None
-    if not confirmed:
-        raise UsageError("it was not confirmed, and not begun")
-
-
-def _vms(number: int) -> str:
-    return "1 VM" if number == 1 else f"{number} VMs"
-
-
 @contextmanager
 def _desk(where: DatabaseOptions) -> Iterator[Desk]:
     from serialfix.fleet.desk import Desk
 
-    database = where.open()
-    try:
+    with closing(where.open()) as database:
         yield Desk(database)
-    finally:
-        database.close()

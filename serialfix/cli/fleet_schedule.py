@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,12 +17,13 @@ from serialfix.cli.fleet_options import (
     GuestOptions,
     PolicyOptions,
     TargetOptions,
+    confirm_plan,
     planned,
     with_groups,
 )
 from serialfix.cli.fleet_runs import Detach, Watched
 from serialfix.cli.fleet_watch import LOOK, Watch
-from serialfix.errors import FleetError, Interrupted, TargetError, UsageError
+from serialfix.errors import FleetError, TargetError
 from serialfix.report.formats import OutputFormat, WatchFormat
 
 
@@ -92,7 +93,8 @@ def add(
     plan = planned(playbook, set_, which, how, quiet=only_show_errors)
     made = make_schedule(schedule, when, plan, kind, settings)
     if not yes and not check:
-        _ask(made, plan)
+        moment = f"at {made.cron.text} {made.cron.zone}"
+        confirm_plan(plan, f"{made.playbook} {moment}, and nobody is asked again: go ahead?")
     with _schedules(where) as schedules:
         kept = schedules.add(made, again=replace)
         if not only_show_errors:
@@ -172,7 +174,9 @@ def run(
         if found.kind is Kind.RUN:
             require_consent(yes=yes, no_input=no_input)
             if not yes:
-                _ask_words(f"{found.playbook}, as schedule {schedule} does")
+                from serialfix.cli.ask import confirm
+
+                confirm(f"{found.playbook}, as schedule {schedule} does: go ahead?")
         tick = Tick(schedules.tick(schedule), schedule, by_hand=True)
         background = Background(schedules.database, where.folder, os.environ)
         background.ensure()
@@ -236,9 +240,9 @@ def _change(where: DatabaseOptions, change: Callable[[Schedules], Schedule], how
 
 
 def _tell_added(kept: Schedule, plan: FleetPlan) -> None:
-    from serialfix.fleet.findings import vms
     from serialfix.fleet.schedule import Shown
     from serialfix.fleet.schedule_view import list_view
+    from serialfix.fleet.share import vms
     from serialfix.report import tables
 
     shown = list_view([Shown(kept, ())], datetime.now(UTC))
@@ -262,27 +266,6 @@ def _last_words(shown: Shown) -> str:
     return f"schedule {schedule.name}: {schedule.last_came_to}: {schedule.last_words}"
 
 
-def _ask(made: Schedule, plan: FleetPlan) -> None:
-    from serialfix.fleet.view import plan_view
-    from serialfix.report import tables
-
-    tables.console(sys.stderr).print(plan_view(plan), crop=False)
-    _ask_words(f"{made.playbook} at {made.cron.text} {made.cron.zone}, and nobody is asked again")
-
-
-def _ask_words(what: str) -> None:
-    """Raises UsageError when the answer is no, Interrupted when there is none."""
-    from serialfix.cli.ask import ask_yes
-
-    try:
-        confirmed = ask_yes(f"{what}: go ahead?")
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        raise Interrupted("interrupted before anything was begun") from None
-    if not confirmed:
-        raise UsageError("it was not confirmed, and not begun")
-
-
 def _say(text: str) -> None:
     from serialfix.printable import printable
 
@@ -293,8 +276,5 @@ def _say(text: str) -> None:
 def _schedules(where: DatabaseOptions) -> Iterator[Schedules]:
     from serialfix.fleet.schedule import Schedules
 
-    database = where.open()
-    try:
+    with closing(where.open()) as database:
         yield Schedules(database)
-    finally:
-        database.close()

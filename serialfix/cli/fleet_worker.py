@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 from serialfix.cli import options as o
@@ -59,11 +60,8 @@ def worker(
         drain=drain,
         until_idle=until_idle,
     )
-    database = where.open()
-    try:
+    with closing(where.open()) as database:
         return asyncio.run(_work(database, options))
-    finally:
-        database.close()
 
 
 async def _work(database: Database, options: WorkerOptions) -> int:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from serialfix.errors import MachineMisuse
 from serialfix.fleet.budget import ErrorBudget
 from serialfix.fleet.policy import DAY_S, Policy
+from serialfix.fleet.share import vms
 from serialfix.fleet.standing import FleetRun, Kind, State, WaveStanding
 from serialfix.model import Outcome
 
@@ -178,7 +179,7 @@ def _held(situation: Situation, current: WaveStanding, running: int) -> Wait | N
         before = next(wave for wave in situation.waves if wave.number == after)
         return Wait(
             f"approval of wave {after} ({_counted(before.outcomes)}); "
-            f"wave {current.number} has {_vms(current.total)}"
+            f"wave {current.number} has {vms(current.total)}"
         )
     if run.state is State.PAUSED:
         return Wait(f"paused: {_do(running, 'run')}, {_do(waiting, 'wait')}")
@@ -239,13 +240,9 @@ def _counted(outcomes: Mapping[Outcome, int]) -> str:
     return ", ".join(told).replace("_", " ") or "nothing was tried"
 
 
-def _vms(number: int) -> str:
-    return "1 VM" if number == 1 else f"{number} VMs"
-
-
 def _are(number: int) -> str:
-    return f"{_vms(number)} {'is' if number == 1 else 'are'}"
+    return f"{vms(number)} {'is' if number == 1 else 'are'}"
 
 
 def _do(number: int, verb: str) -> str:
-    return f"{_vms(number)} {verb}{'s' if number == 1 else ''}"
+    return f"{vms(number)} {verb}{'s' if number == 1 else ''}"

@@ -20,6 +20,7 @@ from serialfix.fleet.standing import FleetRun, Kind, Settings, Standing, State, 
 from serialfix.fleet.storage import EVIDENCE, kept
 from serialfix.fleet.writer import patiently
 from serialfix.model import Outcome
+from serialfix.remediation.run import user
 
 
 T = TypeVar("T")
@@ -109,7 +110,7 @@ class Desk:
 
     def cancel(self, fleet: str) -> FleetRun:
         """Start nothing more; what runs is let to its end."""
-        why = f"cancelled by {start.user()}"
+        why = f"cancelled by {user()}"
         return self._do(
             lambda c: store.set_state(c, store.load(c, fleet).id, State.STOPPING, why=why)
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from serialfix.fleet.result import WELL, Results, differing
+from serialfix.fleet.share import vms
 from serialfix.fleet.standing import FleetRun, Kind, Target
 from serialfix.model import Outcome
 
@@ -137,11 +138,6 @@ def next_steps(run: FleetRun, outcomes: Counter[Outcome]) -> Iterator[str]:
 def evidence(run: FleetRun) -> str:
     """How to get at all that is known of one VM."""
     return f"serialfix fleet show {run.id} --vm NAME --evidence FILE"
-
-
-def vms(number: int) -> str:
-    """`1 VM`, `37 VMs`."""
-    return "1 VM" if number == 1 else f"{number} VMs"
 
 
 def few(names: Sequence[str], first: int) -> str:

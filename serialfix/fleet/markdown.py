@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from serialfix.fleet.findings import drift, evidence, next_steps, slug, troubles, vms
+from serialfix.fleet.findings import drift, evidence, next_steps, slug, troubles
 from serialfix.fleet.result import WELL, Results, exit_code, iso, seconds_between
 from serialfix.fleet.screen import STATES, what
+from serialfix.fleet.share import vms
 from serialfix.fleet.standing import Kind, Standing, Target
 from serialfix.fleet.tables import label
 from serialfix.model import Outcome

@@ -26,9 +26,9 @@ from serialfix.fleet.plan import FleetPlan
 from serialfix.fleet.policy import Policy
 from serialfix.fleet.presence import alive
 from serialfix.fleet.standing import Kind, Settings, Standing
-from serialfix.fleet.start import user
 from serialfix.fleet.targets import Wish
 from serialfix.fleet.writer import patiently
+from serialfix.remediation.run import user
 
 
 T = TypeVar("T")

@@ -9,9 +9,10 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from serialfix.fleet.budget import ERRORS
-from serialfix.fleet.findings import slug, vms
+from serialfix.fleet.findings import slug
 from serialfix.fleet.pace import Eta, awaits_approval
 from serialfix.fleet.result import WELL
+from serialfix.fleet.share import vms
 from serialfix.fleet.standing import FleetRun, Kind, Standing, State, Target, WaveStanding
 from serialfix.fleet.view import duration
 from serialfix.model import Outcome

@@ -39,3 +39,8 @@ class Share:
 
     def __str__(self) -> str:
         return f"{self.number}{'%' if self.percent else ''}"
+
+
+def vms(number: int) -> str:
+    """`1 VM`, `37 VMs`."""
+    return "1 VM" if number == 1 else f"{number} VMs"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import random
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -20,7 +18,7 @@ from serialfix.fleet.targets import sha256_of
 from serialfix.fleet.waves import Waves
 from serialfix.model import Outcome
 from serialfix.record.storage import UNDO
-from serialfix.session import new_nonce
+from serialfix.remediation.run import new_id, user
 
 
 RETRIED = (Outcome.FAILED, Outcome.UNREACHABLE, Outcome.NOT_STARTED)
@@ -113,11 +111,6 @@ def back(
     return _follow(at_once, Kind.UNDO, chosen, now)
 
 
-def new_id(now: datetime) -> str:
-    """A new id: when, and something that no other has."""
-    return f"{now:%Y%m%d-%H%M%S}-{new_nonce(random.SystemRandom())}"
-
-
 def _ways_back(connection: sa.Connection, fleet: str) -> dict[int, str]:
     """The run of each target whose way back is kept."""
     query = (
@@ -169,11 +162,3 @@ def _follow(
         )
     ]
     return run, targets
-
-
-def user() -> str:
-    """Who is at this terminal."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from serialfix.fleet.findings import Drift, Trouble, drift, evidence, few, next_steps, troubles, vms
+from serialfix.fleet.findings import Drift, Trouble, drift, evidence, few, next_steps, troubles
 from serialfix.fleet.pace import Eta
 from serialfix.fleet.result import WELL, Results
 from serialfix.fleet.screen import error_words, head, outcome_words, totals, what
+from serialfix.fleet.share import vms
 from serialfix.fleet.standing import FleetRun, Standing, State, Target
 from serialfix.fleet.view import REASONS
 from serialfix.model import Outcome, VmRef

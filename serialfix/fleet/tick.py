@@ -24,9 +24,9 @@ from serialfix.fleet import schedule as schedules
 from serialfix.fleet import start, store
 from serialfix.fleet.database import Database, fleet_run
 from serialfix.fleet.engine import Queue
-from serialfix.fleet.findings import vms
 from serialfix.fleet.plan import FleetPlan, make_plan
 from serialfix.fleet.schedule import LATE, CameTo, Schedule
+from serialfix.fleet.share import vms
 from serialfix.fleet.standing import State
 from serialfix.fleet.targets import choose, find
 from serialfix.fleet.writer import act_on

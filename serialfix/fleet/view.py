@@ -11,6 +11,7 @@ from rich.text import Text
 from serialfix.fleet.cost import Span
 from serialfix.fleet.plan import FleetPlan
 from serialfix.fleet.policy import Policy
+from serialfix.fleet.share import vms
 from serialfix.fleet.targets import Reason
 from serialfix.model import VmRef
 from serialfix.printable import printable
@@ -54,7 +55,7 @@ def plan_view(plan: FleetPlan) -> RenderableType:
     parts += [Text(f"Note: {printable(note)}", style="yellow") for note in plan.notes]
     playbook = plan.loaded.playbook
     parts += [
-        Text(f"\n{printable(playbook.name)} {printable(playbook.version)} on {_vms(plan.total)}"),
+        Text(f"\n{printable(playbook.name)} {printable(playbook.version)} on {vms(plan.total)}"),
         Text(f"playbook  {plan.loaded.sha256}", overflow="fold"),
         Text(f"targets   {plan.chosen.sha256}", overflow="fold"),
     ]
@@ -144,7 +145,3 @@ def _first(ids: Sequence[str]) -> str:
 def _span(span: Span) -> str:
     least, most = duration(span.least), duration(span.most)
     return least if least == most else f"{least} to {most}"
-
-
-def _vms(number: int) -> str:
-    return "1 VM" if number == 1 else f"{number} VMs"

@@ -148,7 +148,7 @@ async def go_on(storage: RunStorage, options: RunOptions, observer: Observer) ->
 def _new_folder(options: RunOptions) -> RunFolder:
     """The folder of a new run. Raises ConfigError, before there is one, and RecordError."""
     place_of(options)
-    return _store(options).create(_new_run_id())
+    return _store(options).create(new_id(datetime.now(UTC)))
 
 
 def _store(options: RunOptions) -> RunStore:
@@ -246,7 +246,7 @@ class _Run:
             purpose=Purpose.CHECK if self._options.check else Purpose.APPLY,
             undo_of=self._undo_of,
             asked={name: getattr(self._options, name) for name in ASKED},
-            user=_user(),
+            user=user(),
             version=serialfix.__version__,
         )
 
@@ -549,12 +549,13 @@ class _Run:
         self._observer.warning(text)
 
 
-def _new_run_id() -> str:
-    now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    return f"{now}-{new_nonce(random.SystemRandom())}"
+def new_id(now: datetime) -> str:
+    """A new id of a run: when, and something that no other has."""
+    return f"{now:%Y%m%d-%H%M%S}-{new_nonce(random.SystemRandom())}"
 
 
-def _user() -> str:
+def user() -> str:
+    """Who is at this terminal."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
